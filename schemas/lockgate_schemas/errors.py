@@ -88,6 +88,33 @@ class NotFoundError(LockgateError):
     advice = "Check the identifier; requests of other clients are never shown."
 
 
+class MethodNotAllowedError(LockgateError):
+    """The address exists, and does not take this method."""
+
+    code = "method-not-allowed"
+    status = 405
+    title = "This method is not allowed here"
+    advice = "The Allow header names the methods of this address."
+
+
+class SlowRequestError(LockgateError):
+    """The body did not arrive in time."""
+
+    code = "slow-request"
+    status = 408
+    title = "The request did not arrive in time"
+    advice = "Send the whole body at once."
+
+
+class AlreadyEndedError(LockgateError):
+    """There is an outcome, and the first one stands."""
+
+    code = "already-ended"
+    status = 409
+    title = "The request has already ended"
+    advice = "Read its outcome under the request's own address."
+
+
 class ReplayConflictError(LockgateError):
     """The same issuer used the same event id for other bytes."""
 
@@ -159,6 +186,15 @@ class RateLimitedError(LockgateError):
     status = 429
     title = "Too many requests"
     advice = "Wait for the time in Retry-After, then go on more slowly."
+
+
+class HeadersTooLargeError(LockgateError):
+    """More header bytes, or more headers, than any honest client sends."""
+
+    code = "headers-too-large"
+    status = 431
+    title = "The header section is too large"
+    advice = "Send fewer headers; this gateway needs only Content-Type, Prefer and Authorization."
 
 
 class UnavailableError(LockgateError):
@@ -264,6 +300,9 @@ ERRORS: Final[tuple[type[LockgateError], ...]] = (
     EnvelopeExpiredError,
     ForbiddenError,
     NotFoundError,
+    MethodNotAllowedError,
+    SlowRequestError,
+    AlreadyEndedError,
     ReplayConflictError,
     AlreadyExistsError,
     TooLargeError,
@@ -272,6 +311,7 @@ ERRORS: Final[tuple[type[LockgateError], ...]] = (
     NameRefusedError,
     IdentityRefusedError,
     RateLimitedError,
+    HeadersTooLargeError,
     UnavailableError,
     DeadlineError,
     ChainRefusedError,
