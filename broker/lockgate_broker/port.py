@@ -12,8 +12,25 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from lockgate_schemas.errors import BrokerRefusedError, PublishFailedError
 from lockgate_schemas.names import Role
 from lockgate_schemas.topics import Party, Queue
+
+
+class PublishRefusedError(PublishFailedError, BrokerRefusedError):
+    """Some messages of a publish were refused for good: no right, over a limit, too large.
+
+    ``refused`` holds their positions; ``unconfirmed`` holds those and any others that are not confirmed. Both kinds of
+    error handler see it: one that publishes the unconfirmed again, and one that gives up on what is refused.
+    """
+
+    code = BrokerRefusedError.code
+    title = BrokerRefusedError.title
+    advice = BrokerRefusedError.advice
+
+    def __init__(self, refused: tuple[int, ...], unconfirmed: tuple[int, ...], reason: str) -> None:
+        self.refused = refused
+        super().__init__(unconfirmed, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +90,16 @@ class Broker(Protocol):
     async def publish(self, messages: Sequence[Outbound]) -> None:
         """Store all of ``messages``; return when the broker has confirmed each.
 
-        Raises `PublishFailedError`, which says which of them are unconfirmed; those may or may not be stored.
+        Raises `PublishFailedError`, which says which of them are unconfirmed; those may or may not be stored. If the broker
+        refused some of them for good it is a `PublishRefusedError`, which is also a `BrokerRefusedError`.
         """
         ...
 
     async def subscribe(self, queues: Sequence[Queue], *, prefetch: int = 256) -> Intake:
-        """Start to pull from ``queues``, holding at most about ``prefetch`` unprocessed messages here."""
+        """Start to pull from ``queues``, holding at most about ``prefetch`` unprocessed messages here.
+
+        Never blocks on a queue that is not there yet; `Intake.pull` raises `BrokerRefusedError` once *every* queue is refused.
+        """
         ...
 
     async def notify(self, topic: str, body: bytes) -> None:

@@ -1,0 +1,236 @@
+"""One authenticated NATS connection: opening it, losing it, and what the server says on it out of turn.
+
+Turns the client library's errors into ours and tells the rest of this folder three things: that a subject was refused, that the
+connection was lost, that it is back. Decides nothing about messages. Logs carry classes of errors and names of connections,
+never a payload or a seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from lockgate_broker.limits import Timing
+from lockgate_broker.nats.keys import public_key
+from lockgate_broker.port import Credential
+from lockgate_schemas.errors import BrokerError, BrokerRefusedError
+
+LOG: Final = logging.getLogger(__name__)
+VIOLATION: Final = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
+PING_SECONDS: Final = 10
+PENDING_BYTES: Final = 16 * 1024 * 1024
+UNLIMITED: Final = 1 << 40
+
+Kind = Literal["publish", "subscription"]
+Watcher = Callable[[Kind, str], None]
+
+
+class Wire:
+    """A connection that reconnects for ever, until it is closed by us or refused by the server."""
+
+    def __init__(self, credential: Credential, name: str, timing: Timing) -> None:
+        self.client = Client()
+        self.inbox = credential.inbox
+        self.timing = timing
+        self.on_refused: list[Watcher] = []
+        self.on_lost: list[Callable[[], None]] = []
+        self.on_back: list[Callable[[], None]] = []
+        self._credential = credential
+        self._name = name
+        self._up = asyncio.Event()
+        self._rejected = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+        self._opened = False
+        self._closing: asyncio.Future[None] | None = None
+
+    async def open(self) -> None:
+        """Connect within the bound; raise `BrokerRefusedError` if the credential opens nothing, `BrokerError` otherwise."""
+        public_key(self._credential.seed)  # a seed that is none is a configuration error, not a connection that fails
+        connecting = asyncio.ensure_future(self._connect())
+        rejected = asyncio.ensure_future(self._rejected.wait())
+        try:
+            await asyncio.wait({connecting, rejected}, timeout=self.timing.connect, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise self._not_connected()
+            connecting.result()
+        except (nats.errors.Error, OSError) as error:
+            raise BrokerError(f"no connection to the broker as {self._credential.user}") from error
+        finally:
+            await _end(connecting)
+            await _end(rejected)
+            if not self.client.is_connected:
+                await self.close()
+        self._opened = True
+        self._up.set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection stands, as far as this side knows."""
+        return self._up.is_set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is over: closed by us, or by a server that does not want this user any more."""
+        return bool(self.client.is_closed)
+
+    async def ready(self) -> None:
+        """Wait until the connection stands; raise `BrokerError` if it never will again. The caller brings the bound."""
+        self.check()
+        if not self._up.is_set():
+            await self._up.wait()
+            self.check()
+
+    def check(self) -> None:
+        """Raise `BrokerError` if the connection is over."""
+        if self.is_closed:
+            if self._rejected.is_set():
+                raise BrokerRefusedError(f"the broker does not accept {self._credential.user} any more")
+            raise BrokerError("the connection to the broker is closed")
+
+    async def send(self, subject: str, body: bytes = b"", reply: str = "", headers: dict[str, str] | None = None) -> None:
+        """Hand one message to the socket, unconfirmed; raise `BrokerError` if that is not possible."""
+        try:
+            await self.client.publish(subject, body, reply, headers)
+        except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
+            raise BrokerRefusedError("the broker takes no such message") from error
+        except (nats.errors.Error, OSError) as error:
+            raise BrokerError("the connection to the broker is not there") from error
+
+    async def subscribe(self, subject: str, handler: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Subscribe, and return when the server has accepted it; raise `BrokerRefusedError` if it did not."""
+        refused: list[str] = []
+
+        def watch(kind: Kind, refused_subject: str) -> None:
+            if kind == "subscription" and refused_subject.lower() == subject.lower():
+                refused.append(refused_subject)
+
+        self.check()
+        self.on_refused.append(watch)
+        try:
+            subscription = await self.client.subscribe(subject, cb=handler)
+            await self.round_trip()
+        except (nats.errors.Error, OSError) as error:
+            raise BrokerError("the broker did not take the subscription") from error
+        finally:
+            self.on_refused.remove(watch)
+        if refused:
+            await subscription.unsubscribe()
+            raise BrokerRefusedError("these credentials do not reach that subject")
+        return subscription
+
+    async def round_trip(self) -> None:
+        """Return when the server has seen everything sent so far; raise `BrokerError` after the publish bound."""
+        await self.patiently(self.client.flush(timeout=UNLIMITED), self.timing.publish)
+
+    async def patiently(self, work: Awaitable[None], bound: float) -> None:
+        """Wait ``bound`` seconds for ``work`` of the client library, and do not cancel it then.
+
+        A cancelled flush leaves a dead future in the library's list of expected PONGs, and the late PONG of a server
+        that was only slow then ends its read loop. So the work is left behind until the connection is lost or closed.
+        """
+        task = asyncio.ensure_future(_awaited(work))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        done, _ = await asyncio.wait({task}, timeout=bound)
+        if not done:
+            raise BrokerError("the broker does not answer")
+        if task.cancelled():
+            raise BrokerError("the connection to the broker was lost")
+        task.result()
+
+    async def close(self) -> None:
+        """Disconnect within the bound."""
+        self._up.set()  # whoever waits finds it closed
+        self._drop_background()
+        closing = self._closing or asyncio.ensure_future(self.client.close())
+        await asyncio.wait({closing}, timeout=self.timing.close)
+        await _end(closing)
+
+    async def _connect(self) -> None:
+        await self.client.connect(
+            servers=list(self._credential.servers),
+            name=self._name,
+            nkeys_seed_str=self._credential.seed,
+            inbox_prefix=self.inbox,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+            connect_timeout=max(1, int(self.timing.connect)),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=self.timing.reconnect,  # type: ignore[arg-type]  # it sleeps this long; a fraction is fine
+            ping_interval=PING_SECONDS,
+            pending_size=PENDING_BYTES,
+            # Without it the flusher may wait for ever on a socket nobody reads; the bound of the call is above this.
+            flush_timeout=self.timing.publish,
+        )
+
+    def _not_connected(self) -> BrokerError:
+        if self._rejected.is_set():
+            return BrokerRefusedError(f"the broker does not accept the credential of {self._credential.user}")
+        return BrokerError(f"no connection to the broker as {self._credential.user} in time")
+
+    async def _on_error(self, error: Exception) -> None:
+        text = str(error)
+        violation = VIOLATION.search(text)
+        if violation:
+            kind: Kind = "publish" if violation[1].lower() == "publish" else "subscription"
+            LOG.warning("%s: the broker refused a %s", self._name, kind)
+            for watcher in tuple(self.on_refused):
+                watcher(kind, violation[2])
+        elif "authorization violation" in text.lower() or isinstance(error, nats.errors.AuthorizationError):
+            self._reject()
+        else:
+            LOG.info("%s: %s", self._name, type(error).__name__)
+
+    async def _on_disconnected(self) -> None:
+        if not self.client.is_closed:
+            self._up.clear()
+        self._drop_background()
+        for callback in tuple(self.on_lost):
+            callback()
+
+    async def _on_reconnected(self) -> None:
+        LOG.info("%s: connected to the broker again", self._name)
+        self._up.set()
+        for callback in tuple(self.on_back):
+            callback()
+
+    async def _on_closed(self) -> None:
+        if isinstance(self.client.last_error, nats.errors.AuthorizationError):
+            self._rejected.set()
+        self._up.set()
+        for callback in tuple(self.on_lost):
+            callback()
+
+    def _reject(self) -> None:
+        """The server knows this user no longer: knocking on for ever would only fill its log."""
+        self._rejected.set()
+        if self._opened:
+            self._closing = asyncio.ensure_future(self.client.close())
+
+    def _drop_background(self) -> None:
+        for task in tuple(self._background):
+            task.cancel()
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    """Cancel what is still running, and collect it."""
+    if not task.done():
+        task.cancel()
+    # What it raised is either already reported or that of an attempt nobody waits for any more.
+    with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
+        await task
