@@ -1,0 +1,114 @@
+"""The shell of the DLP gate: reads every agent's replies, and asks `lockgate_workers.dlp.decide` what of them may go out.
+
+A reply is believed in nothing but its text: the facts and stamps in it are verified like those of any passage, and must belong to the agent
+whose topic it came in on and to the dispatch it answers. When the policy epoch has moved on since authz decided, the same
+policies are asked again; here they can only refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from lockgate_broker.port import Delivery
+from lockgate_ledger.port import DirectoryPort
+from lockgate_ledger.records import Directory
+from lockgate_schemas.errors import ChainRefusedError, MalformedError
+from lockgate_schemas.names import Role
+from lockgate_schemas.passage import (
+    NOTHING,
+    Convoy,
+    Decision,
+    FindingSummary,
+    Passage,
+    Response,
+    raw,
+    read_facts,
+    read_reply,
+    read_response,
+)
+from lockgate_schemas.stamping import Chain, ChainVerifier
+from lockgate_schemas.topics import Queue, agent
+from lockgate_workers.authz.decide import decide as authorise
+from lockgate_workers.authz.policy import PolicyDecisionPoint
+from lockgate_workers.authz.stage import DecisionPoints
+from lockgate_workers.dlp.decide import DlpOutcome, decide
+from lockgate_workers.ruling import Opened, Ruling, Verdict
+from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.findings import summary
+
+_DECISIONS: Final = {
+    DlpOutcome.PASS: Decision.ALLOW,
+    DlpOutcome.REDACT: Decision.REDACT,
+    DlpOutcome.BLOCK: Decision.BLOCK,
+}
+
+
+class DlpStage:
+    """Reads the reply queue of every active agent; lets out, redacts, or blocks."""
+
+    role = Role.DLP
+
+    def __init__(self, ledger: DirectoryPort, scanner: Scanner, clock: Callable[[], int]) -> None:
+        """``clock`` tells milliseconds since 1970."""
+        self._ledger = ledger
+        self._points = DecisionPoints(ledger)
+        self._scanner = scanner
+        self._clock = clock
+
+    async def queues(self) -> Sequence[Queue]:
+        """One queue for each active agent."""
+        directory = await self._ledger.directory()
+        return [agent(record.name).outbound for record in directory.agents.values() if record.active]
+
+    def open(self, delivery: Delivery) -> Convoy:
+        """The passage in a reply, if topic, dispatch and facts name the same agent and the same dispatch."""
+        reply = read_reply(delivery.body)
+        facts = read_facts(reply.passage.facts)
+        if delivery.queue != agent(facts.agent).outbound or delivery.topic != f"{delivery.queue.topic}.{facts.dispatch_id}":
+            raise ChainRefusedError("a reply on another topic than its own")
+        if reply.dispatch_id != facts.dispatch_id:
+            raise ChainRefusedError("a reply to another dispatch than its facts'")
+        if not bytes(reply.passage.response):
+            raise MalformedError("a reply without a response")
+        return Convoy(passages=(reply.passage,))
+
+    def verify(self, passage: Passage, verifier: ChainVerifier, now: int) -> Chain:
+        """The stamps that the agent was given must be on it: an agent cannot answer what it was never asked."""
+        return verifier.verify(passage, through=Role.INSPECTION, now=now)
+
+    async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
+        """Decide each under the directory of the moment."""
+        directory, point = await self._points.current()
+        now = self._clock()
+        return [self._one(opened, directory, point, now) for opened in batch]
+
+    def _one(self, opened: Opened, directory: Directory, point: PolicyDecisionPoint, now: int) -> Verdict:
+        authorised = opened.chain.by(Role.AUTHZ)
+        if authorised is None or authorised.epoch != directory.epoch:
+            again = authorise(opened.chain.facts, directory, point, now)
+            if again.decision is not Decision.ALLOW:
+                return Ruling(Decision.DENY, again.rule, rules=again.rules, epoch=directory.epoch)
+        try:
+            response = read_response(opened.passage.response)
+        except MalformedError:
+            return Ruling(Decision.BLOCK, "malformed-response", rules=self._scanner.digest, epoch=directory.epoch)
+        found = decide(response.body, response.content_type, self._scanner)
+        decision = _DECISIONS[found.decision]
+        blocked = decision is Decision.BLOCK
+        out = Response(status=response.status, body=found.body, content_type=found.content_type)
+        return Ruling(
+            decision,
+            found.rule,
+            rules=self._scanner.digest,
+            epoch=directory.epoch,
+            findings=tuple(FindingSummary(**msgspec.structs.asdict(s)) for s in summary(found.findings)),
+            response=NOTHING if blocked else raw(out),
+        )
+
+    async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
+        """No incident is reported to this gate."""
+        del convoy, verifier
+        raise ChainRefusedError("incidents are the outcome stage's")

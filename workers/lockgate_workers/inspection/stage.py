@@ -1,0 +1,87 @@
+"""The shell of the inspection gate: checks that the policy epoch still holds, and asks `lockgate_workers.inspection.decide`.
+
+A passage that was authorised under an older policy epoch goes back to authz: a grant that was revoked while it waited refuses it
+there. The epoch is read after the batch was pulled, so a change that was made before the pull is always seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from lockgate_broker.port import Delivery
+from lockgate_ledger.port import DirectoryPort
+from lockgate_schemas.envelope import event_of
+from lockgate_schemas.errors import ChainRefusedError, LockgateError
+from lockgate_schemas.names import Role
+from lockgate_schemas.passage import Convoy, Decision, FindingSummary, Passage
+from lockgate_schemas.stamping import Chain, ChainVerifier
+from lockgate_schemas.topics import INSPECTION, OUTCOMES, Queue
+from lockgate_workers.inspection.decide import InspectionOutcome, decide
+from lockgate_workers.ruling import TO_AGENT, Opened, Return, Ruling, Verdict
+from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.findings import summary
+from lockgate_workers.stage import open_inbound
+
+_DECISIONS: Final = {
+    InspectionOutcome.PASS: Decision.ALLOW,
+    InspectionOutcome.FLAG: Decision.FLAG,
+    InspectionOutcome.BLOCK: Decision.BLOCK,
+}
+
+TAINTED: Final = "tainted"
+"""The obligation that goes with a flag: agent and tools treat the content as coming from somebody who may want to misuse them."""
+
+
+class InspectionStage:
+    """Reads the inspection queue; hands on to the agent, or blocks."""
+
+    role = Role.INSPECTION
+
+    def __init__(self, ledger: DirectoryPort, scanner: Scanner) -> None:
+        self._ledger = ledger
+        self._scanner = scanner
+
+    async def queues(self) -> Sequence[Queue]:
+        """Its one queue."""
+        return (INSPECTION,)
+
+    def open(self, delivery: Delivery) -> Convoy:
+        """See `open_inbound`."""
+        return open_inbound(delivery)
+
+    def verify(self, passage: Passage, verifier: ChainVerifier, now: int) -> Chain:
+        """The stamps of the ingress and of authz must be on it."""
+        return verifier.verify(passage, through=Role.AUTHZ, now=now)
+
+    async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
+        """Decide each under the epoch of the moment."""
+        epoch = await self._ledger.epoch()
+        return [self._one(opened, epoch) for opened in batch]
+
+    def _one(self, opened: Opened, epoch: int) -> Verdict:
+        if opened.chain.last.epoch != epoch:
+            return Return()
+        try:
+            data = msgspec.json.decode(event_of(opened.passage.envelope).data)
+        except (LockgateError, msgspec.MsgspecError, RecursionError):
+            # The door parsed it; that it does not parse here means that nobody has seen what the agent would read.
+            return Ruling(Decision.BLOCK, "unreadable", epoch=epoch, rules=self._scanner.digest)
+        found = decide(data, self._scanner)
+        decision = _DECISIONS[found.decision]
+        return Ruling(
+            decision,
+            found.rule,
+            next=OUTCOMES if decision is Decision.BLOCK else TO_AGENT,
+            rules=self._scanner.digest,
+            epoch=epoch,
+            findings=tuple(FindingSummary(**msgspec.structs.asdict(s)) for s in summary(found.findings)),
+            obligations=(TAINTED,) if decision is Decision.FLAG else (),
+        )
+
+    async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
+        """No incident is reported to this gate."""
+        del convoy, verifier
+        raise ChainRefusedError("incidents are the outcome stage's")

@@ -1,0 +1,89 @@
+"""The shell of the outcome gate: writes what the chains amount to into the ledger, then announces it.
+
+Outcome, stamps and audit entries of a batch are one transaction, and the first outcome of a request wins. Only after that commit is anybody told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lockgate_broker.port import Delivery
+from lockgate_ledger.port import OutcomePort
+from lockgate_schemas.audit import incident_entry
+from lockgate_schemas.errors import ChainRefusedError
+from lockgate_schemas.names import Role
+from lockgate_schemas.passage import Convoy, Outcome, Passage, Receipt, read_convoy
+from lockgate_schemas.signing import NoteSigner
+from lockgate_schemas.stamping import ORDER, Chain, ChainVerifier
+from lockgate_schemas.topics import OUTCOMES, Queue
+from lockgate_workers.outcome.announce import Announcer, News
+from lockgate_workers.outcome.classify import Dispatched, classify
+from lockgate_workers.outcome.recording import ToEnd, endings, progress_of
+from lockgate_workers.ruling import Opened, Settled, Verdict
+
+
+class OutcomeStage:
+    """Reads the outcomes queue; records."""
+
+    role = Role.OUTCOME
+
+    def __init__(self, ledger: OutcomePort, announcer: Announcer, signer: NoteSigner, clock: Callable[[], int]) -> None:
+        """``clock`` tells milliseconds since 1970."""
+        self._ledger = ledger
+        self._announcer = announcer
+        self._signer = signer
+        self._clock = clock
+
+    async def queues(self) -> Sequence[Queue]:
+        """Its one queue."""
+        return (OUTCOMES,)
+
+    def open(self, delivery: Delivery) -> Convoy:
+        """Passages, and reports of incidents."""
+        return read_convoy(delivery.body)
+
+    def verify(self, passage: Passage, verifier: ChainVerifier, now: int) -> Chain:
+        """A chain of any length from the ingress's stamp on, whose last statement means something here."""
+        if not 0 < len(passage.stamps) <= len(ORDER):
+            raise ChainRefusedError("a passage without stamps, or with too many")
+        chain = verifier.verify(passage, through=ORDER[len(passage.stamps) - 1], now=now, ended=True)
+        classify(passage, chain.last)
+        return chain
+
+    async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
+        """Record the whole batch. Raises `LedgerError`, upon which nothing of it was recorded or it can be recorded again."""
+        to_end: list[ToEnd] = []
+        progress = []
+        for opened in batch:
+            meaning = classify(opened.passage, opened.chain.last)
+            if isinstance(meaning, Dispatched):
+                progress.append(progress_of(opened))
+            else:
+                passage, chain = opened.passage, opened.chain
+                to_end.append(ToEnd(chain.facts, passage.facts, passage.stamps, chain.statements, meaning, passage.response))
+        if progress:
+            await self._ledger.progress(progress)
+        if to_end:
+            await end(self._ledger, self._announcer, self._signer, to_end, self._clock())
+        return [Settled()] * len(batch)
+
+    async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
+        """Put incidents into the audit log. They end nothing: whoever forged the message would then decide that."""
+        entries = [incident_entry(verifier.incident(one), one.stamp) for one in convoy.incidents]
+        await self._ledger.incidents(entries)
+
+
+async def end(ledger: OutcomePort, announcer: Announcer, signer: NoteSigner, to_end: Sequence[ToEnd], now: int) -> int:
+    """Write outcomes, then announce those that were the first; return how many. Raises `LedgerError`."""
+    records = endings(to_end, signer, now)
+    won = await ledger.end(records)
+    ended = [(one, record) for one, record, first in zip(to_end, records, won, strict=True) if first]
+    await announcer.tell(
+        [News(one.facts, Receipt(facts=one.facts_raw, stamps=record.stamps, response=record.response)) for one, record in ended]
+    )
+    await announcer.stop_agents(
+        (one.facts, one.facts_raw, record.stamps[-1])
+        for one, record in ended
+        if record.outcome in {Outcome.CANCELLED, Outcome.EXPIRED}
+    )
+    return len(ended)

@@ -1,0 +1,72 @@
+"""What a gate says about one passage, as data. The runner turns it into a signed statement and a message.
+
+No IO here. A ruling names where the passage goes next; the effects other than a ruling (drop, send back, try again) are types of
+their own, so that a gate can never do by accident what only the runner may do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from lockgate_schemas.passage import NOTHING, Decision, FindingSummary, Passage
+from lockgate_schemas.stamping import Chain
+from lockgate_schemas.topics import OUTCOMES, Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A passage whose chain verified, as a gate sees it."""
+
+    passage: Passage
+    chain: Chain
+
+
+@dataclass(frozen=True, slots=True)
+class ToAgent:
+    """Next comes the agent that the facts name."""
+
+
+TO_AGENT: Final = ToAgent()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision, to be stamped. ``response`` replaces the agent's (dlp alone); ``next`` is a queue, or the agent."""
+
+    decision: Decision
+    rule: str
+    next: Queue | ToAgent = OUTCOMES
+    rules: str = ""
+    epoch: int = 0
+    findings: tuple[FindingSummary, ...] = ()
+    obligations: tuple[str, ...] = ()
+    response: msgspec.Raw = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The policy epoch has moved on: back to authz with the ingress's stamp alone. Nothing is stamped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The deadline is past: nothing more is done. The sweeper ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """The gate itself failed on this passage. It is tried again, alone, and after enough attempts quarantined."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """It is in the ledger, and there is nothing to pass on (the outcome stage alone says this)."""
+
+
+Verdict = Ruling | Return | Expired | Faulty | Settled
+"""Everything a gate can say about one passage."""
