@@ -28,17 +28,33 @@ LOG: Final = logging.getLogger(__name__)
 VIOLATION: Final = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
 PING_SECONDS: Final = 10
 PENDING_BYTES: Final = 16 * 1024 * 1024
+HEADER_ROOM: Final = 512
+"""The server counts headers into the size of a message, the library does not; over the limit the connection is dropped."""
 UNLIMITED: Final = 1 << 40
 
 Kind = Literal["publish", "subscription"]
 Watcher = Callable[[Kind, str], None]
 
 
+class _Client(Client):
+    """The library's client, which also believes what the server says after the login.
+
+    An account may have a smaller limit than the server, told in a second INFO. A client that does not know it sends too
+    much, and the server answers by dropping the connection.
+    """
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's own signature
+        await super()._process_info(info, initial_connection)
+        limit = info.get("max_payload")
+        if isinstance(limit, int) and limit > 0:
+            self._max_payload = limit
+
+
 class Wire:
     """A connection that reconnects for ever, until it is closed by us or refused by the server."""
 
     def __init__(self, credential: Credential, name: str, timing: Timing) -> None:
-        self.client = Client()
+        self.client = _Client()
         self.inbox = credential.inbox
         self.timing = timing
         self.on_refused: list[Watcher] = []
@@ -98,6 +114,8 @@ class Wire:
 
     async def send(self, subject: str, body: bytes = b"", reply: str = "", headers: dict[str, str] | None = None) -> None:
         """Hand one message to the socket, unconfirmed; raise `BrokerError` if that is not possible."""
+        if headers and len(body) + HEADER_ROOM > self.client.max_payload:
+            raise BrokerRefusedError("the broker takes no message of this size")
         try:
             await self.client.publish(subject, body, reply, headers)
         except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
