@@ -1,0 +1,181 @@
+"""Decide what of a response may go out, and in which form. Pure: text and a scanner in, a decision and the new body out.
+
+1. The media type is looked up; one that is not known is blocked, for nobody here can read it.
+2. Markup that would run is taken out (`markup`); JSON is parsed strictly (`json_body`) and treated text by text.
+3. Every text is scanned; a refused scan or a rule that blocks -> block. What a rule redacts is replaced.
+4. What is left is scanned once more, as the client will see it. If anything remains that would have to be redacted -> block.
+
+A blocked decision carries no body. What the client is told about it is decided by the outcome stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from lockgate_schemas.errors import MalformedError
+from lockgate_workers.dlp import json_body, markup
+from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.findings import Action, Finding, ScanResult, strongest
+from lockgate_workers.scanning.redact import redact
+
+RULE_CLEAN: Final = "clean"
+RULE_MARKUP: Final = "markup"
+RULE_MALFORMED: Final = "malformed-body"
+RULE_MEDIA_TYPE: Final = "unknown-media-type"
+RULE_RESIDUE: Final = "residue"
+
+_PLAIN: Final = frozenset({"text/plain", "text/markdown"})
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+
+
+class DlpOutcome(StrEnum):
+    """What DLP says about a response."""
+
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
+    REDACT = "redact"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class DlpDecision:
+    """The outcome, the rule that decided, all findings of the first scan, and what may go out (nothing when blocked)."""
+
+    decision: DlpOutcome
+    rule: str
+    findings: tuple[Finding, ...] = ()
+    body: str = ""
+    content_type: str = ""
+
+
+class _BlockedError(Exception):
+    """A reason to block, found somewhere on the way; never leaves this module."""
+
+    def __init__(self, rule: str, findings: tuple[Finding, ...] = ()) -> None:
+        self.rule = rule
+        self.findings = findings
+        super().__init__(rule)
+
+
+def decide(response_body: str, content_type: str, scanner: Scanner) -> DlpDecision:
+    """Decide about one response. ``content_type`` is what the agent claims; the decision carries the type in its plain form."""
+    try:
+        media_type = _media_type(content_type)
+        if media_type == "application/json" or media_type.endswith("+json"):
+            return _json(response_body, media_type, scanner)
+        return _text(response_body, media_type, scanner)
+    except _BlockedError as blocked:
+        return DlpDecision(DlpOutcome.BLOCK, blocked.rule, blocked.findings)
+
+
+def _media_type(content_type: str) -> str:
+    """Return the media type without parameters, or block what is not known."""
+    media_type, _, parameters = content_type.strip().lower().partition(";")
+    media_type = media_type.strip()
+    for parameter in filter(None, (one.strip() for one in parameters.split(";"))):
+        name, _, value = parameter.partition("=")
+        if name.strip() != "charset" or value.strip().strip('"') not in _CHARSETS:
+            raise _BlockedError(RULE_MEDIA_TYPE)
+    is_json = media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+    if not is_json and media_type not in _PLAIN and media_type != "text/html":
+        raise _BlockedError(RULE_MEDIA_TYPE)
+    return media_type
+
+
+def _text(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
+    cleaned = markup.clean_html(_sound(body)) if media_type == "text/html" else _without_active(_sound(body))
+    (result,) = _scanned((cleaned,), scanner)
+    released = redact(cleaned, result.findings)
+    _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), scanner, result.findings)
+    return _decision(body, released, result.findings, media_type)
+
+
+def _json(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
+    """Scan names and values each for itself, a value with its member's name before it, and put the redacted ones back."""
+    document = _parsed(body)
+    found = _leaves(document)
+    cleaned = [json_body.Leaf(_without_active(leaf.text), leaf.lead) for leaf in found]
+    results = _scanned([leaf.scanned for leaf in cleaned], scanner)
+    findings = tuple(finding for result in results for finding in result.findings)
+    released = [_redacted_leaf(leaf, result) for leaf, result in zip(cleaned, results, strict=True)]
+    changed = {index: new for index, (new, old) in enumerate(zip(released, found, strict=True)) if new != old.text}
+    if not changed:
+        return _decision(body, body, findings, media_type)
+    new_body = json_body.rewritten(document, changed.get)
+    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body))], scanner, findings)
+    return _decision(body, new_body, findings, media_type)
+
+
+def _redacted_leaf(leaf: json_body.Leaf, result: ScanResult) -> str:
+    """Redact the value alone: a finding that reaches into the lead is cut to the part which is the value's."""
+    lead = len(leaf.lead)
+    own = [
+        Finding(one.rule, max(one.start - lead, 0), one.end - lead, one.severity, one.action, one.evidence)
+        for one in result.findings
+        if one.end > lead
+    ]
+    return redact(leaf.text, own)
+
+
+def _scanned(texts: Sequence[str], scanner: Scanner) -> tuple[ScanResult, ...]:
+    """Scan; block when the scan was refused or a rule says so."""
+    results = scanner.scan_all(texts)
+    findings = tuple(finding for result in results for finding in result.findings)
+    for result in results:
+        if result.refusal is not None:
+            raise _BlockedError(result.refusal.value)
+    decisive = strongest(findings)
+    if decisive is not None and decisive.action is Action.BLOCK:
+        raise _BlockedError(decisive.rule, findings)
+    return results
+
+
+def _check_residue(texts: Sequence[str], scanner: Scanner, findings: tuple[Finding, ...]) -> None:
+    """Scan what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
+    for result in scanner.scan_all(texts):
+        if result.refusal is not None:
+            raise _BlockedError(result.refusal.value, findings)
+        if any(one.action is not Action.FLAG for one in result.findings):
+            raise _BlockedError(RULE_RESIDUE, findings)
+
+
+def _decision(before: str, after: str, findings: tuple[Finding, ...], media_type: str) -> DlpDecision:
+    decisive = strongest(findings)
+    content_type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    if decisive is not None and decisive.action is not Action.FLAG:
+        return DlpDecision(DlpOutcome.REDACT, decisive.rule, findings, after, content_type)
+    if after != before:
+        return DlpDecision(DlpOutcome.REDACT, RULE_MARKUP, findings, after, content_type)
+    return DlpDecision(DlpOutcome.PASS, RULE_CLEAN if decisive is None else decisive.rule, findings, after, content_type)
+
+
+def _without_active(text: str) -> str:
+    cleaned = markup.clean_plain(text)
+    if cleaned is None:
+        raise _BlockedError(RULE_MARKUP)
+    return cleaned
+
+
+def _sound(body: str) -> str:
+    """A lone surrogate cannot be written as UTF-8: such a text never came from bytes that were text."""
+    try:
+        body.encode()
+    except UnicodeEncodeError as error:
+        raise _BlockedError(RULE_MALFORMED) from error
+    return body
+
+
+def _parsed(body: str) -> Any:
+    try:
+        return json_body.parse(body)
+    except MalformedError as error:
+        raise _BlockedError(RULE_MALFORMED) from error
+
+
+def _leaves(document: Any) -> list[json_body.Leaf]:
+    try:
+        return json_body.leaves(document)
+    except MalformedError as error:
+        raise _BlockedError(RULE_MALFORMED) from error

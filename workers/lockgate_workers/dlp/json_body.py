@@ -1,0 +1,145 @@
+"""A JSON response as a list of texts to scan, and back again with some of them replaced.
+
+Strict on the way in: duplicate members, NaN and Infinity, numbers beyond a double, lone surrogates and deep nesting are refused, because
+what two parsers read differently cannot be called scanned. Numbers keep their exact spelling, and a body in which nothing was
+replaced goes out as the very text that came in. What is replaced is decided by the caller.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from lockgate_schemas.errors import MalformedError
+
+MAX_DEPTH: Final = 100
+MAX_LEAVES: Final = 100_000
+_MAX_NUMBER: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One text of the document. ``lead`` is put before it for the scan: the member's name tells what a value is."""
+
+    text: str
+    lead: str = ""
+
+    @property
+    def scanned(self) -> str:
+        """The text as the scanner should see it."""
+        return self.lead + self.text
+
+
+def parse(body: str) -> Any:
+    """Parse strictly. Numbers come back as `msgspec.Raw`, so that they can be written again exactly.
+
+    Raises:
+        MalformedError: not JSON, or JSON that two parsers might read differently.
+    """
+    try:
+        body.encode()
+        document = json.loads(body, object_pairs_hook=_object, parse_constant=_constant, parse_int=_number, parse_float=_number)
+        _check_depth(document)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("the response is not strict JSON") from error
+    return document
+
+
+def leaves(document: Any) -> list[Leaf]:
+    """Return every string, number and member name in document order, which is the order `rewritten` asks in."""
+    found: list[Leaf] = []
+
+    def note(leaf: Leaf) -> None:
+        found.append(leaf)
+        if len(found) > MAX_LEAVES:
+            raise MalformedError("the response has too many members")
+
+    _walk(document, "", note)
+    try:
+        "\n".join(leaf.text for leaf in found).encode()
+    except UnicodeEncodeError as error:  # an escaped lone surrogate: text that cannot be written again
+        raise MalformedError("the response holds a lone surrogate") from error
+    return found
+
+
+def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
+    """Write the document with leaf ``n`` replaced by ``replace(n)`` where that is not None. A replaced number becomes a string."""
+    position = 0
+
+    def visit(value: Any) -> Any:
+        nonlocal position
+        if isinstance(value, dict):
+            renamed: dict[str, Any] = {}
+            for key, item in value.items():
+                new_key = replace(position)
+                position += 1
+                renamed[_free(renamed, key if new_key is None else new_key)] = visit(item)
+            return renamed
+        if isinstance(value, list):
+            return [visit(item) for item in value]
+        if isinstance(value, (str, msgspec.Raw)):
+            new = replace(position)
+            position += 1
+            return value if new is None else new
+        return value
+
+    return msgspec.json.encode(visit(document)).decode()
+
+
+def _walk(value: Any, name: str, note: Callable[[Leaf], None]) -> None:
+    """Visit names and scalars in the order in which they are written; elements of a list carry the list's name."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            note(Leaf(key))
+            _walk(item, key, note)
+    elif isinstance(value, list):
+        for item in value:
+            _walk(item, name, note)
+    elif isinstance(value, str):
+        note(Leaf(value, f"{name}: " if name else ""))
+    elif isinstance(value, msgspec.Raw):
+        note(Leaf(bytes(value).decode(), f"{name}: " if name else ""))
+
+
+def _free(taken: dict[str, Any], key: str) -> str:
+    """Two names may be redacted to the same marker; neither value may get lost over it."""
+    if key not in taken:
+        return key
+    number = 2
+    while f"{key}#{number}" in taken:
+        number += 1
+    return f"{key}#{number}"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+def _constant(_name: str) -> NoReturn:
+    raise ValueError
+
+
+def _number(spelling: str) -> msgspec.Raw:
+    if len(spelling) > _MAX_NUMBER or math.isinf(float(spelling)):
+        raise ValueError
+    return msgspec.Raw(spelling.encode())
+
+
+def _check_depth(document: Any) -> None:
+    stack = [(document, 1)]
+    while stack:
+        value, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError
+        if isinstance(value, dict):
+            stack.extend((item, depth + 1) for item in value.values())
+        elif isinstance(value, list):
+            stack.extend((item, depth + 1) for item in value)

@@ -1,0 +1,147 @@
+"""Take out of a response what a browser would run: scripts, event handlers, embedded documents.
+
+HTML goes through an HTML5 parser (nh3) with a small list of what may stay. Plain text is another matter: an answer about code is full of
+``<``, generics and includes, and a parser would eat them. So in plain text only what is active is taken out: elements that load
+or run something, tags with event handlers or script addresses. Inert tags, comparisons and entities stay as they are. Whether
+the rest may go out is decided by the scan that follows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import nh3
+import re2
+
+REMOVED: Final = "[REMOVED:markup]"
+_ROUNDS: Final = 8
+
+_TAGS: Final = frozenset(
+    [
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "details",
+        "dl",
+        "dt",
+        "em",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "summary",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "u",
+        "ul",
+        "var",
+    ]
+)
+_DROPPED_WITH_CONTENT: Final = frozenset(
+    {"script", "style", "iframe", "object", "template", "noscript", "svg", "math", "textarea", "title"}
+)
+_ATTRIBUTES: Final = {
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+}
+_SCHEMES: Final = frozenset({"http", "https", "mailto"})
+_CLEANER: Final = nh3.Cleaner(
+    tags=set(_TAGS), clean_content_tags=set(_DROPPED_WITH_CONTENT), attributes=_ATTRIBUTES, url_schemes=set(_SCHEMES)
+)
+_TEXT_ONLY: Final = nh3.Cleaner(tags=set(), clean_content_tags=set(), attributes={})
+
+_RUNS_OR_LOADS: Final = (
+    "script|style|iframe|frame|frameset|object|embed|applet|link|meta|base|form|input|button|select|textarea|svg|math|img|image|video|audio"
+    "|source|track|template|noscript|html|head|body|marquee|portal|dialog|isindex|xml|xss"
+)
+
+
+def _pattern(expression: str) -> re2._Regexp:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.dot_nl = True
+    options.log_errors = False
+    return re2.compile(expression, options=options)
+
+
+# An element with its content where the content is the danger; then single tags, closed or cut off at the end of the text.
+_WITH_CONTENT: Final = tuple(
+    _pattern(rf"<{name}(?:[\s/][^>]*)?>.*?</{name}[^>]*>")
+    for name in ("script", "style", "iframe", "svg", "math", "template", "noscript")
+)
+# `<Object>`, `<Button>`, `<Input>` alone are generics or components more often than HTML, and harmless without attributes.
+_ACTIVE_TAG: Final = _pattern(
+    r"</?(?:script|style|iframe|svg|math|embed|applet|meta|base|link|frame|frameset|html|body|template|noscript)(?:[\s/][^<>]*)?(?:>|$)"
+    rf"|<(?:{_RUNS_OR_LOADS})[\s/][^<>]*=[^<>]*(?:>|$)"
+    r"|<[a-z!?/][^<>]*[\s/\"']on[a-z]{3,30}\s*=[^<>]*(?:>|$)"
+    r"|<[a-z][^<>]*=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^<>]*(?:>|$)"
+)
+_DOCUMENT: Final = _pattern(r"^\s*(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>])")
+
+
+def clean_html(text: str) -> str:
+    """Return HTML with nothing left in it that runs, loads or submits."""
+    return _CLEANER.clean(text)
+
+
+def text_of(text: str) -> str:
+    """Return what a reader of the HTML sees, so that tags cannot split what the scan looks for."""
+    return _TEXT_ONLY.clean(text)
+
+
+def clean_plain(text: str) -> str | None:
+    """Return plain text without active markup, or nothing if it does not come to rest within a few rounds.
+
+    Text without a ``<`` is returned untouched, and so is text in which nothing is active. A whole document sent as plain text is cleaned as HTML.
+    """
+    if "<" not in text:
+        return text
+    if _DOCUMENT.search(text) is not None:
+        return clean_html(text)
+    for _ in range(_ROUNDS):
+        if not is_active(text):
+            return text
+        for pattern in _WITH_CONTENT:
+            text = pattern.sub(REMOVED, text)
+        text = _ACTIVE_TAG.sub(REMOVED, text)
+    return None if is_active(text) else text
+
+
+def is_active(text: str) -> bool:
+    """Whether plain text holds markup that would do something in a browser."""
+    return _ACTIVE_TAG.search(text) is not None

@@ -1,0 +1,67 @@
+"""Read rule packs and build a scanner from them: the thin shell around the pure engine, and the only module here that does IO.
+
+The packaged packs were checked against their examples by the tests; an operator's packs are checked here, every time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final, Literal
+
+from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.scanning.engine import ScanLimits, Scanner
+from lockgate_workers.scanning.examples import verify
+from lockgate_workers.scanning.packs import Pack, parse_pack
+
+ScannerKind = Literal["injection", "dlp"]
+
+_PACKAGES: Final[dict[str, str]] = {"injection": "lockgate_workers.inspection", "dlp": "lockgate_workers.dlp"}
+_EVIDENCE_KEY_BYTES: Final = 32
+
+
+def load_scanner(
+    kind: ScannerKind,
+    extra_folder: Path | None = None,
+    *,
+    limits: ScanLimits | None = None,
+    evidence_key: bytes | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Scanner:
+    """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder.
+
+    Without ``evidence_key`` a random one is drawn: evidence hashes then compare within this process only.
+
+    Raises:
+        ConfigurationError: a pack is missing, unreadable, empty or wrong, or an example in the folder does not behave.
+    """
+    packaged = list(_packaged(kind))
+    extra = [] if extra_folder is None else list(_folder(extra_folder))
+    key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
+    scanner = Scanner([*packaged, *extra], clock=clock, evidence_key=key, limits=limits)
+    if extra:
+        verify(scanner, frozenset(rule.id for pack in extra for rule in pack.rules))
+    return scanner
+
+
+def _packaged(kind: ScannerKind) -> Iterator[Pack]:
+    folder = resources.files(_PACKAGES[kind]) / "rules"
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        if entry.name.endswith(".yaml"):
+            yield parse_pack(entry.name, entry.read_bytes())
+
+
+def _folder(folder: Path) -> Iterator[Pack]:
+    """Read an operator's folder. One that is missing or holds no pack is a mistake, not an empty set of rules."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
+        read = [(path.name, path.read_bytes()) for path in paths]
+    except OSError as error:
+        raise ConfigurationError(f"the folder of extra rule packs cannot be read: {error.strerror}") from error
+    if not read:
+        raise ConfigurationError("the folder of extra rule packs holds no .yaml file")
+    for name, data in read:
+        yield parse_pack(f"extra/{name}", data)

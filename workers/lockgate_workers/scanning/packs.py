@@ -1,0 +1,170 @@
+"""Rule packs: YAML in, frozen rules out, or a refusal that names the file and the rule.
+
+A pack is read strictly: unknown members, unknown validators, a pattern that RE2 does not take, a rule without examples, a rule id
+used twice and an empty pack are refused, for a rule that silently does nothing is worse than none. Whether the examples behave
+is checked with the engine (`examples`); reading files is left to `loading`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+import re2
+import yaml
+
+from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.scanning.findings import Action, Severity
+from lockgate_workers.scanning.validators import VALIDATORS
+
+MAX_PACK_BYTES: Final = 1_048_576
+MAX_PATTERN: Final = 4_000
+MAX_PROGRAM: Final = 20_000
+SECRET_GROUP: Final = "secret"  # noqa: S105 - the name of a group in a pattern
+CUT: Final = "\u00a6"
+"""A broken bar in an example is taken out when the pack is read, so that no example is itself a string that leak scanners report."""
+
+_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same safe schema, ten times as fast where libyaml is there
+
+
+class RuleExamples(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a rule must find, and what looks similar and must be left alone."""
+
+    match: tuple[str, ...]
+    skip: tuple[str, ...]
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One rule as a pack writes it.
+
+    ``gate`` is what the first pass looks for in place of ``pattern``, where a shorter expression that is true of more texts compiles or
+    runs faster; it must hold wherever the pattern does. ``pattern`` is RE2 syntax, multi-line, and finds candidates; a named group ``secret`` narrows the span. A candidate counts when one of
+    ``keywords`` stands within ``window`` characters of it (if there are any), none of ``unless`` stands there, every validator agrees, its Shannon entropy
+    reaches ``entropy``, it matches none of ``allow`` as a whole, and, with ``placeholder: skip``, it is no placeholder.
+    """
+
+    id: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
+    description: Annotated[str, msgspec.Meta(min_length=8)]
+    severity: Severity
+    action: Action
+    pattern: Annotated[str, msgspec.Meta(min_length=3, max_length=MAX_PATTERN)]
+    examples: RuleExamples
+    gate: Annotated[str, msgspec.Meta(max_length=MAX_PATTERN)] = ""
+    caseless: bool = False
+    keywords: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    window: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
+    validators: tuple[str, ...] = ()
+    entropy: Annotated[float, msgspec.Meta(ge=0, le=8)] = 0.0
+    allow: tuple[str, ...] = ()
+    placeholder: Annotated[str, msgspec.Meta(pattern="^(skip|keep)$")] = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """The rules of one file, and the digest of its bytes."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    digest: str
+
+
+def parse_pack(name: str, data: bytes) -> Pack:
+    """Read one pack.
+
+    Raises:
+        ConfigurationError: the pack is not usable; the detail names the file and, where there is one, the rule.
+    """
+    if len(data) > MAX_PACK_BYTES:
+        raise ConfigurationError(f"rule pack {name} is larger than {MAX_PACK_BYTES} bytes")
+    entries = _entries(name, data)
+    rules = tuple(_rule(name, index, entry) for index, entry in enumerate(entries))
+    _refuse_duplicates(name, rules)
+    return Pack(name, rules, hashlib.sha256(data).hexdigest())
+
+
+def digest_of(packs: Iterable[Pack]) -> str:
+    """One digest over the digests of all packs, in the order of their names."""
+    ordered = sorted(packs, key=lambda pack: pack.name)
+    return hashlib.sha256("\n".join(f"{pack.digest}  {pack.name}" for pack in ordered).encode()).hexdigest()
+
+
+def all_rules(packs: Sequence[Pack]) -> tuple[Rule, ...]:
+    """Return the rules of several packs; the same id in two of them is refused."""
+    rules = tuple(rule for pack in packs for rule in pack.rules)
+    _refuse_duplicates(", ".join(pack.name for pack in packs), rules)
+    return rules
+
+
+def compiled(rule: Rule) -> tuple[Any, tuple[Any, ...]]:
+    """Compile a rule's pattern and its allow-list with RE2. The types are Any because RE2 ships none."""
+    return _compile(rule.pattern, rule), tuple(_compile(one, rule) for one in rule.allow)
+
+
+def _compile(pattern: str, rule: Rule) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = not rule.caseless
+    options.max_mem = 32 << 20
+    return re2.compile(f"(?m){pattern}", options=options)
+
+
+def _entries(name: str, data: bytes) -> list[Any]:
+    try:
+        document = yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader, see above
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigurationError(f"rule pack {name} is not YAML") from error
+    if not isinstance(document, dict) or set(document) != {"rules"}:
+        raise ConfigurationError(f"rule pack {name} must be a mapping with the one member 'rules'")
+    entries = document["rules"]
+    if not isinstance(entries, list) or not entries:
+        raise ConfigurationError(f"rule pack {name} holds no rule: a scanner without rules would pass everything")
+    return entries
+
+
+def _rule(name: str, index: int, entry: Any) -> Rule:
+    label = entry.get("id", index) if isinstance(entry, dict) else index
+    where = f"rule pack {name}, rule {label}"
+    try:
+        rule = msgspec.convert(entry, Rule)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+    if not rule.examples.match or not rule.examples.skip:
+        raise ConfigurationError(f"{where}: needs at least one example that must match and one that must not")
+    unknown = [one for one in rule.validators if one not in VALIDATORS]
+    if unknown:
+        raise ConfigurationError(f"{where}: no validator is named {unknown[0]}")
+    _check_pattern(where, rule)
+    return _uncut(rule)
+
+
+def _check_pattern(where: str, rule: Rule) -> None:
+    try:
+        pattern, _ = compiled(rule)
+    except re2.error as error:
+        raise ConfigurationError(f"{where}: RE2 does not take the pattern") from error
+    if pattern.programsize > MAX_PROGRAM:
+        raise ConfigurationError(f"{where}: the pattern compiles to more than {MAX_PROGRAM} instructions")
+    if pattern.search("") is not None:
+        raise ConfigurationError(f"{where}: the pattern matches the empty text")
+
+
+def _uncut(rule: Rule) -> Rule:
+    examples = RuleExamples(
+        match=tuple(one.replace(CUT, "") for one in rule.examples.match),
+        skip=tuple(one.replace(CUT, "") for one in rule.examples.skip),
+    )
+    keywords = tuple(one.lower() for one in rule.keywords)
+    unless = tuple(one.lower() for one in rule.unless)
+    return msgspec.structs.replace(rule, examples=examples, keywords=keywords, unless=unless)
+
+
+def _refuse_duplicates(name: str, rules: Sequence[Rule]) -> None:
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.id in seen:
+            raise ConfigurationError(f"rule pack {name}: two rules are named {rule.id}")
+        seen.add(rule.id)

@@ -1,0 +1,125 @@
+"""Checks beyond a pattern: check digits, number ranges, structure, randomness.
+
+Each takes the candidate text of a finding and says whether it can be what the rule claims. They are named in rule packs; a name
+that is not in the table is refused when the pack is read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+Validator = Callable[[str], bool]
+
+_SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "123456789"})
+_ITIN_FIRST: Final = "9"
+_LUHN_MAX_DIGIT: Final = 9
+_CARD_DISTINCT: Final = 2
+_SIGNS: Final = "!@#$%^&*?~+"
+_IBAN_LENGTHS: Final = {
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
+    "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "ES": 24, "FI": 18, "FO": 18, "FR": 27, "GB": 22,
+    "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26, "IT": 27,
+    "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19,
+    "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22,
+    "SA": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
+}  # fmt: skip
+
+
+def digits(text: str) -> str:
+    """Return the ASCII digits of a text."""
+    return "".join(one for one in text if "0" <= one <= "9")
+
+
+def luhn(text: str) -> bool:
+    """Card numbers: the Luhn check digit, and not one digit repeated."""
+    number = digits(text)
+    total = 0
+    for index, one in enumerate(reversed(number)):
+        value = int(one) * (2 if index % 2 else 1)
+        total += value - 9 if value > _LUHN_MAX_DIGIT else value
+    return total % 10 == 0 and len(set(number)) >= _CARD_DISTINCT
+
+
+def iban(text: str) -> bool:
+    """ISO 13616: the country's length, and modulo 97."""
+    account = "".join(text.split()).upper()
+    expected = _IBAN_LENGTHS.get(account[:2])
+    if expected is None or len(account) != expected or not account.isascii() or not account.isalnum():
+        return False
+    number = "".join(str(int(one, 36)) for one in account[4:] + account[:4])
+    return int(number) % 97 == 1
+
+
+def ssn(text: str) -> bool:
+    """US social security numbers: area, group and serial in the ranges ever issued, and not one from an advertisement."""
+    number = digits(text)
+    area, group, serial = number[:3], number[3:5], number[5:]
+    refused = area in {"000", "666"} or area[0] == _ITIN_FIRST or group == "00" or serial == "0000"
+    return not refused and number not in _SSN_ADVERTISED and len(set(number)) > 1
+
+
+def jwt(text: str) -> bool:
+    """A JOSE header that decodes to an object naming an algorithm."""
+    head = text.split(".", 1)[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and ("alg" in header or "enc" in header)
+
+
+def private_address(text: str) -> bool:
+    """An IPv4 address that is routed inside only, with a port or a prefix length after it or not. Not loopback, not documentation."""
+    try:
+        address = ipaddress.IPv4Address(text.partition("/")[0].partition(":")[0])
+    except ValueError:
+        return False
+    return any(address in network for network in _PRIVATE_V4)
+
+
+_PRIVATE_V4: Final = tuple(
+    ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+)
+
+
+def mixed(text: str) -> bool:
+    """Looks chosen or generated: letters, and digits or signs as well. Words and numbers alone are not secrets."""
+    return any(one.isalpha() for one in text) and any(one.isdigit() or one in _SIGNS for one in text)
+
+
+def basic_credentials(text: str) -> bool:
+    """Base64 of ``user:password``."""
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return b":" in decoded and all(one >= ord(" ") for one in decoded)
+
+
+def entropy(text: str) -> float:
+    """Shannon entropy in bits a character, over the characters of the text itself."""
+    if not text:
+        return 0.0
+    size = len(text)
+    return -sum(count / size * math.log2(count / size) for count in Counter(text).values())
+
+
+VALIDATORS: Final[Mapping[str, Validator]] = MappingProxyType(
+    {
+        "luhn": luhn,
+        "iban": iban,
+        "ssn": ssn,
+        "jwt": jwt,
+        "private-address": private_address,
+        "mixed": mixed,
+        "basic-credentials": basic_credentials,
+    }
+)
