@@ -137,7 +137,7 @@ class Ending:
     at: int
     stamps: tuple[Stamp, ...] = field(repr=False)
     entries: tuple[AuditEntry, ...] = field(repr=False)
-    response: msgspec.Raw = field(default=NOTHING, repr=False)
+    response: msgspec.Raw = field(default_factory=lambda: NOTHING, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class RequestRecord:
     outcome: Outcome | None = None
     code: str = ""
     ended: int = 0
-    response: msgspec.Raw = field(default=NOTHING, repr=False)
+    response: msgspec.Raw = field(default_factory=lambda: NOTHING, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,134 @@
+"""Accepting requests: the one transaction behind every 202.
+
+It decides what is new, what is a repetition, what is a conflict and what is too much. Whether an envelope may be accepted at all was decided before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+
+from lockgate_ledger.audit import AuditWriter, lock_head
+from lockgate_ledger.codec import read_acceptance, write_acceptance
+from lockgate_ledger.records import Accepted, AcceptResult, Conflict, NewRequest, Overloaded
+from lockgate_ledger.statements import check_entries, digest
+from lockgate_ledger.tables import bodies, loads, requests
+from lockgate_schemas.passage import Acceptance
+
+Known = dict[tuple[str, str], tuple[str, Acceptance]]
+"""By issuer and event id: the digest that was accepted, and its acceptance."""
+
+_key = tuple_(requests.c.issuer, requests.c.event_id)
+_known = (
+    select(requests.c.issuer, requests.c.event_id, requests.c.digest, bodies.c.acceptance)
+    .join(bodies, bodies.c.number == requests.c.number)
+    .where(_key.in_(bindparam("keys", expanding=True)))
+)
+_loads = select(loads.c.issuer, loads.c.open).where(loads.c.issuer.in_(bindparam("issuers", expanding=True)))
+_insert_requests = insert(requests)
+_insert_bodies = insert(bodies)
+_insert_loads = insert(loads)
+_update_loads = update(loads).where(loads.c.issuer == bindparam("b_issuer")).values(open=loads.c.open + bindparam("b_more"))
+
+
+def accept(connection: Connection, log: AuditWriter, batch: Sequence[NewRequest], open_limit: int) -> list[AcceptResult]:
+    """Record what is new of ``batch`` and audit it; return one result each, in order.
+
+    1. The head is locked, so nobody accepts between our look and our write.
+    2. What is known, from before or from earlier in the batch, is repeated or is a conflict; a repetition never counts as load.
+    3. Of the rest, each client gets as many as it may have open.
+    4. Audit entries, requests and bodies are written; a request's number is its entry's place in the log.
+    """
+    if not batch:
+        return []
+    lock_head(connection)
+    known = _find_known(connection, batch)
+    stored = _find_loads(connection, {request.issuer for request in batch})
+    new: list[NewRequest] = []
+    added: Counter[str] = Counter()
+    results: list[AcceptResult] = []
+    for request in batch:
+        result = _decide(request, known, stored[request.issuer] + added[request.issuer], open_limit)
+        results.append(result)
+        if isinstance(result, Accepted) and result.new:
+            new.append(request)
+            added[request.issuer] += 1
+            known[request.issuer, request.event_id] = (request.digest, request.acceptance)
+    if new:
+        _record(connection, log, new)
+        _add_loads(connection, added, stored)
+    return results
+
+
+def release(connection: Connection, ended: Counter[str]) -> None:
+    """Count requests as no longer open, by issuer."""
+    if ended:
+        connection.execute(_update_loads, [{"b_issuer": issuer, "b_more": -count} for issuer, count in ended.items()])
+
+
+def _decide(request: NewRequest, known: Known, load: int, open_limit: int) -> AcceptResult:
+    before = known.get((request.issuer, request.event_id))
+    if before is not None:
+        digest_before, acceptance = before
+        return Accepted(acceptance, new=False) if digest_before == request.digest else Conflict()
+    if load >= open_limit:
+        return Overloaded()
+    return Accepted(request.acceptance)
+
+
+def _find_known(connection: Connection, batch: Sequence[NewRequest]) -> Known:
+    keys = list({(request.issuer, request.event_id) for request in batch})
+    rows = connection.execute(_known, {"keys": keys})
+    return {(row.issuer, row.event_id): (row.digest, read_acceptance(row.acceptance)) for row in rows}
+
+
+def _find_loads(connection: Connection, issuers: set[str]) -> Counter[str]:
+    return Counter({row.issuer: row.open for row in connection.execute(_loads, {"issuers": list(issuers)})})
+
+
+def _add_loads(connection: Connection, added: Counter[str], stored: Mapping[str, int]) -> None:
+    unknown = [issuer for issuer in added if issuer not in stored]
+    if unknown:
+        connection.execute(_insert_loads, [{"issuer": issuer, "open": 0} for issuer in unknown])
+    connection.execute(_update_loads, [{"b_issuer": issuer, "b_more": count} for issuer, count in added.items()])
+
+
+def _record(connection: Connection, log: AuditWriter, new: Sequence[NewRequest]) -> None:
+    for request in new:
+        check_entries(request.request_id, (request.acceptance.stamp,), (request.entry,))
+    first = log.append(connection, [request.entry for request in new])
+    connection.execute(_insert_requests, [_row(request, first + i) for i, request in enumerate(new)])
+    connection.execute(
+        _insert_bodies,
+        [
+            {"number": first + i, "acceptance": write_acceptance(request.acceptance), "envelope": request.envelope}
+            for i, request in enumerate(new)
+        ],
+    )
+
+
+def _row(request: NewRequest, number: int) -> dict[str, Any]:
+    return {
+        "number": number,
+        "request_id": request.request_id,
+        "issuer": request.issuer,
+        "event_id": request.event_id,
+        "digest": request.digest,
+        "tenant": request.tenant,
+        "agent": request.agent,
+        "action": request.action,
+        "door": request.door,
+        "accepted": request.accepted,
+        "deadline": request.deadline,
+        "progressed": request.accepted,
+        "dispatched": False,
+        "sends": 1,
+        "audited": digest(request.acceptance.stamp),
+        "outcome": None,
+        "code": "",
+        "ended": 0,
+        "unannounced": None,
+    }

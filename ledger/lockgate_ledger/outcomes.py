@@ -1,0 +1,177 @@
+"""Progress and outcomes of requests: the transactions of the outcome role. The first ending of a request is its only one.
+
+Redeliveries are normal here, and so is any order: progress may come after the end. What was audited is audited once (`lockgate_ledger.statements`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from lockgate_ledger.acceptance import release
+from lockgate_ledger.audit import AuditWriter, lock_head
+from lockgate_ledger.codec import write_stamps
+from lockgate_ledger.records import Ending, Progress
+from lockgate_ledger.statements import Audited, check_entries
+from lockgate_ledger.tables import chains, requests
+from lockgate_schemas.audit import AuditEntry, EntryKind
+from lockgate_schemas.errors import MalformedError
+from lockgate_schemas.passage import NOTHING, Door, Stamp
+
+_find = (
+    select(
+        requests.c.number,
+        requests.c.request_id,
+        requests.c.issuer,
+        requests.c.door,
+        requests.c.outcome,
+        requests.c.dispatched,
+        requests.c.audited,
+        chains.c.number.label("chained"),
+    )
+    .outerjoin(chains, chains.c.number == requests.c.number)
+    .where(requests.c.request_id.in_(bindparam("request_ids", expanding=True)))
+)
+_by_number = update(requests).where(requests.c.number == bindparam("b_number"))
+_set_audited = _by_number.values(audited=bindparam("b_audited"))
+_set_progress = _set_audited.values(progressed=bindparam("b_progressed"), dispatched=bindparam("b_dispatched"))
+_set_outcome = _set_audited.values(
+    outcome=bindparam("b_outcome"),
+    code=bindparam("b_code"),
+    ended=bindparam("b_ended"),
+    unannounced=bindparam("b_unannounced"),
+)
+_drop_chains = delete(chains).where(chains.c.number == bindparam("b_number"))
+_insert_chains = insert(chains)
+
+
+@dataclass(slots=True)
+class _Change:
+    """One request while its batch is worked through, and what is to be written of it."""
+
+    number: int
+    issuer: str
+    door: str
+    open: bool
+    dispatched: bool
+    chained: bool
+    audited: Audited
+    grew: bool = False
+    progressed: bool = False
+    ending: Ending | None = None
+    chain: tuple[tuple[Stamp, ...], msgspec.Raw] | None = field(default=None, repr=False)
+
+    def audit(self, stamps: Sequence[Stamp], entries: Sequence[AuditEntry]) -> list[AuditEntry]:
+        """The entries that are new."""
+        new = self.audited.take_new(stamps, entries)
+        self.grew = self.grew or bool(new)
+        return new
+
+
+def record_progress(connection: Connection, log: AuditWriter, batch: Sequence[Progress], now: int) -> None:
+    """Note progress, and audit the decisions that are new. An unknown request is passed over."""
+    for report in batch:
+        check_entries(report.request_id, report.stamps, report.entries)
+    changes = _changes(connection, batch)
+    entries: list[AuditEntry] = []
+    for report in batch:
+        change = changes.get(report.request_id)
+        if change is None:
+            continue
+        new = change.audit(report.stamps, report.entries)
+        entries += new
+        if change.open:
+            change.progressed = True
+            change.dispatched = change.dispatched or report.dispatched
+            if new:  # a redelivery must not put an older chain back
+                change.chain = (report.stamps, NOTHING)
+    _write(connection, log, list(changes.values()), entries, now)
+
+
+def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[Ending]) -> list[bool]:
+    """End what is still open; return which ones ended now. The decisions of a loser's gates are audited, its outcome is not."""
+    for ending in batch:
+        check_entries(ending.request_id, ending.stamps, ending.entries)
+        if ending.entries[-1].kind is not EntryKind.OUTCOME:
+            raise MalformedError("an ending's last entry is not its outcome's")
+    changes = _changes(connection, batch)
+    entries: list[AuditEntry] = []
+    results: list[bool] = []
+    for ending in batch:
+        change = changes.get(ending.request_id)
+        won = change is not None and change.open
+        results.append(won)
+        if change is None:
+            continue
+        told = len(ending.stamps) if won else len(ending.stamps) - 1
+        entries += change.audit(ending.stamps[:told], ending.entries[:told])
+        if won:
+            change.open = False
+            change.ending = ending
+            change.chain = (ending.stamps, ending.response)
+    _write(connection, log, list(changes.values()), entries, 0)
+    return results
+
+
+def _changes(connection: Connection, batch: Sequence[Progress] | Sequence[Ending]) -> dict[str, _Change]:
+    lock_head(connection)
+    rows = connection.execute(_find, {"request_ids": list({report.request_id for report in batch})})
+    return {
+        row.request_id: _Change(
+            number=row.number,
+            issuer=row.issuer,
+            door=row.door,
+            open=row.outcome is None,
+            dispatched=row.dispatched,
+            chained=row.chained is not None,
+            audited=Audited(row.audited),
+        )
+        for row in rows
+    }
+
+
+def _write(
+    connection: Connection, log: AuditWriter, changes: Sequence[_Change], entries: Sequence[AuditEntry], now: int
+) -> None:
+    if entries:
+        log.append(connection, entries)
+    ended = [change for change in changes if change.ending is not None]
+    progressed = [change for change in changes if change.ending is None and change.progressed]
+    told = [change for change in changes if change.ending is None and not change.progressed and change.grew]
+    _execute(connection, _set_outcome, [_outcome_row(change) for change in ended])
+    _execute(connection, _set_progress, [{**_row(c), "b_progressed": now, "b_dispatched": c.dispatched} for c in progressed])
+    _execute(connection, _set_audited, [_row(change) for change in told])
+    _execute(connection, _drop_chains, [{"b_number": c.number} for c in changes if c.chain and c.chained])
+    _execute(connection, _insert_chains, [_chain_row(change) for change in changes if change.chain])
+    release(connection, Counter(change.issuer for change in ended))
+
+
+def _execute(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _row(change: _Change) -> dict[str, Any]:
+    return {"b_number": change.number, "b_audited": change.audited.packed}
+
+
+def _outcome_row(change: _Change) -> dict[str, Any]:
+    ending = change.ending
+    assert ending is not None  # noqa: S101 - chosen by it
+    return {
+        **_row(change),
+        "b_outcome": str(ending.outcome),
+        "b_code": ending.code,
+        "b_ended": ending.at,
+        "b_unannounced": ending.at if change.door == Door.BROKER else None,
+    }
+
+
+def _chain_row(change: _Change) -> dict[str, Any]:
+    stamps, response = change.chain or ((), NOTHING)
+    return {"number": change.number, "stamps": write_stamps(stamps), "response": bytes(response)}

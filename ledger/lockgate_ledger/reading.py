@@ -1,0 +1,110 @@
+"""Reading requests back, for clients, the sweeper and the console. Each search is bounded and has an index for what it picks.
+
+"Open" and "to announce" are partial indexes: they stay as small as what is open, however many requests have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, false, or_, select, true, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from lockgate_ledger.audit import lock_head
+from lockgate_ledger.codec import read_acceptance, read_response, read_stamps
+from lockgate_ledger.records import RequestRecord
+from lockgate_ledger.tables import bodies, chains, open_requests, requests, to_announce
+from lockgate_schemas.errors import LedgerError
+from lockgate_schemas.passage import Outcome
+
+_whole = (
+    select(requests, bodies.c.envelope, bodies.c.acceptance, chains.c.stamps, chains.c.response)
+    .join(bodies, bodies.c.number == requests.c.number)
+    .outerjoin(chains, chains.c.number == requests.c.number)
+)
+
+
+def request(connection: Connection, request_id: str) -> RequestRecord | None:
+    """One request, or nothing."""
+    row = connection.execute(_whole.where(requests.c.request_id == request_id)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def newest(connection: Connection, *, limit: int, client: str, agent: str, outcome: Outcome | None) -> list[RequestRecord]:
+    """The newest requests, of those that are asked for."""
+    wanted: list[ColumnElement[bool]] = []
+    if client:
+        wanted.append(requests.c.issuer == client)
+    if agent:
+        wanted.append(requests.c.agent == agent)
+    if outcome is not None:
+        wanted.append(requests.c.outcome == str(outcome))
+    return _records(connection, _whole.where(*wanted).order_by(requests.c.number.desc()), limit)
+
+
+def overdue(connection: Connection, now: int, most: int) -> list[RequestRecord]:
+    """Open requests whose deadline has passed, oldest first."""
+    statement = _whole.where(open_requests, requests.c.deadline <= now).order_by(requests.c.deadline)
+    return _records(connection, statement, most)
+
+
+def stalled(connection: Connection, *, accepted_before: int, dispatched_before: int, most: int) -> list[RequestRecord]:
+    """Open requests that nothing was heard of for too long, the longest silent first."""
+    waiting = and_(requests.c.dispatched.is_(false()), requests.c.progressed < accepted_before)
+    at_work = and_(requests.c.dispatched.is_(true()), requests.c.progressed < dispatched_before)
+    statement = _whole.where(open_requests, or_(waiting, at_work)).order_by(requests.c.progressed)
+    return _records(connection, statement, most)
+
+
+def unannounced(connection: Connection, most: int) -> list[RequestRecord]:
+    """Ended requests whose outcome has yet to be sent, oldest first."""
+    return _records(connection, _whole.where(to_announce).order_by(requests.c.unannounced), most)
+
+
+def mark_resent(connection: Connection, request_ids: Sequence[str], now: int) -> None:
+    """Start the clock of these anew, and count them as sent once more."""
+    lock_head(connection)
+    chosen = update(requests).where(requests.c.request_id.in_(request_ids))
+    connection.execute(chosen.values(progressed=now, sends=requests.c.sends + 1))
+
+
+def mark_announced(connection: Connection, request_ids: Sequence[str]) -> None:
+    """These outcomes were sent."""
+    lock_head(connection)
+    connection.execute(update(requests).where(requests.c.request_id.in_(request_ids)).values(unannounced=None))
+
+
+def _records(connection: Connection, statement: Select[Any], limit: int) -> list[RequestRecord]:
+    return [_record(row) for row in connection.execute(statement.limit(max(limit, 0)))]
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> RequestRecord:
+    acceptance = read_acceptance(row.acceptance)
+    return RequestRecord(
+        request_id=row.request_id,
+        client=row.issuer,
+        tenant=row.tenant,
+        agent=row.agent,
+        action=row.action,
+        door=row.door,
+        accepted=row.accepted,
+        deadline=row.deadline,
+        progressed=row.progressed,
+        dispatched=row.dispatched,
+        sends=row.sends,
+        envelope=row.envelope,
+        acceptance=acceptance,
+        stamps=(acceptance.stamp,) if row.stamps is None else read_stamps(row.stamps),
+        outcome=_outcome(row.outcome),
+        code=row.code,
+        ended=row.ended,
+        response=read_response(row.response),
+    )
+
+
+def _outcome(word: str | None) -> Outcome | None:
+    try:
+        return None if word is None else Outcome(word)
+    except ValueError:
+        raise LedgerError("a record of the ledger does not parse") from None
