@@ -1,0 +1,203 @@
+"""One process of the gateway: the ingress or one worker, put together from the home folder and run until told to stop.
+
+Each process is handed what its role needs and no more: its own broker credential, its own signing key, and a ledger port. It
+stops on SIGTERM and SIGINT; a supervised one also when its standard input closes, which happens however its parent dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvloop
+
+from lockgate_broker.connect import connect
+from lockgate_broker.nats.folder import BrokerFolder
+from lockgate_broker.port import Broker
+from lockgate_cli.home import ROLE_NAMES, Home, open_home
+from lockgate_ledger.ledger import Ledger
+from lockgate_schemas.errors import LockgateError
+from lockgate_schemas.names import Role
+from lockgate_schemas.stamping import ChainVerifier
+from lockgate_schemas.trust import AUDIT
+from lockgate_workers.outcome.sweeper import Sweeper
+from lockgate_workers.runner import StageRunner
+from lockgate_workers.stage import Stage
+
+_APPENDING: Final = frozenset({Role.INGRESS, Role.OUTCOME})
+"""The roles that append to the audit log, and so hold its key."""
+
+Ready = Callable[[str], None]
+
+
+def clock() -> int:
+    """The wall clock in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+async def open_ledger(home: Home, stack: AsyncExitStack, *, appends: bool, create: bool = False) -> Ledger:
+    """The ledger, closed when ``stack`` is."""
+    ledger = await Ledger.open(
+        home.ledger_url,
+        audit_signer=home.signer(AUDIT) if appends else None,
+        audit_trust=home.trust,
+        clock=clock,
+        limits=home.config.limits,
+        create=create,
+    )
+    stack.push_async_callback(ledger.close)
+    return ledger
+
+
+async def connect_role(home: Home, role: Role, stack: AsyncExitStack) -> Broker:
+    """The broker connection of ``role``, closed when ``stack`` is."""
+    credential = BrokerFolder.at(home.broker).role_credential(role)
+    return await stack.enter_async_context(await connect(credential, name=f"lockgate-{role}"))
+
+
+async def run_worker(home: Home, role: Role, stop: asyncio.Event, ready: Ready) -> None:
+    """Run one worker until ``stop`` is set."""
+    async with AsyncExitStack() as stack:
+        ledger = await open_ledger(home, stack, appends=role in _APPENDING)
+        broker = await connect_role(home, role, stack)
+        signer = home.signer(role)
+        limits = home.config.limits
+        sweeper: Sweeper | None = None
+        stage: Stage
+        if role is Role.OUTCOME:
+            from lockgate_workers.outcome.announce import Announcer  # noqa: PLC0415 - each process loads its own stage only
+            from lockgate_workers.outcome.stage import OutcomeStage  # noqa: PLC0415
+
+            announcer = Announcer(broker, ledger, limits)
+            stage = OutcomeStage(ledger, announcer, signer, clock)
+            holder = f"{socket.gethostname()}:{os.getpid()}"
+            sweeper = Sweeper(broker, ledger, announcer, signer=signer, limits=limits, clock=clock, holder=holder)
+        else:
+            stage = _gate(home, role, ledger)
+        runner = StageRunner(
+            stage,
+            broker,
+            signer=signer,
+            verifier=ChainVerifier(home.trust, clock_skew=limits.clock_skew),
+            limits=limits,
+            clock=clock,
+            timer=time.perf_counter,
+        )
+        ready("")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runner.run(stop), name=str(role))
+            if sweeper is not None:
+                group.create_task(sweeper.run(stop), name="sweeper")
+
+
+def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
+    rules = Path(home.config.rules) if home.config.rules else None
+    if role is Role.AUTHZ:
+        from lockgate_workers.authz.stage import AuthzStage  # noqa: PLC0415 - each process loads its own stage only
+
+        return AuthzStage(ledger, clock)
+    from lockgate_workers.scanning.loading import load_scanner  # noqa: PLC0415
+
+    if role is Role.INSPECTION:
+        from lockgate_workers.inspection.stage import InspectionStage  # noqa: PLC0415
+
+        return InspectionStage(ledger, load_scanner("injection", rules / "inspection" if rules else None))
+    from lockgate_workers.dlp.stage import DlpStage  # noqa: PLC0415
+
+    return DlpStage(ledger, load_scanner("dlp", rules / "dlp" if rules else None), clock)
+
+
+async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready) -> None:
+    """Run the doors until ``stop`` is set; ``ready`` is told the address."""
+    from lockgate_ingress.serve import serve_ingress  # noqa: PLC0415 - workers do not load the web server
+
+    async with AsyncExitStack() as stack:
+        ledger = await open_ledger(home, stack, appends=True)
+        broker = await connect_role(home, Role.INGRESS, stack)
+        await serve_ingress(
+            broker=broker,
+            ledger=ledger,
+            signer=home.signer(Role.INGRESS),
+            trust=home.trust,
+            gateway=home.config.gateway,
+            limits=home.config.limits,
+            host=home.config.host,
+            port=home.config.port,
+            clock=clock,
+            randomness=os.urandom,
+            ready=ready,
+            stop=stop,
+        )
+
+
+async def run_role(home: Home, role: Role, ready: Ready, *, supervised: bool) -> None:
+    """Run ``role`` until a signal (or, when supervised, the end of standard input) stops it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), _at_end_of_input, stop)
+    if role is Role.INGRESS:
+        await run_ingress(home, stop, ready)
+    else:
+        await run_worker(home, role, stop, ready)
+
+
+def _at_end_of_input(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+class ReadyLine(msgspec.Struct, frozen=True):
+    """What a supervised process writes to its standard output, once: that it works, and where."""
+
+    role: str
+    url: str = ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The entry of a supervised process. Its log goes to standard error, without payloads and credentials."""
+    parser = argparse.ArgumentParser(prog="lockgate-process")
+    parser.add_argument("role", choices=ROLE_NAMES)
+    parser.add_argument("--home", type=Path, required=True)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {chosen.role} %(levelname)s %(name)s %(message)s")
+
+    def ready(url: str) -> None:
+        sys.stdout.write(msgspec.json.encode(ReadyLine(chosen.role, url)).decode() + "\n")
+        sys.stdout.flush()
+
+    failed = False
+    try:
+        uvloop.run(run_role(open_home(chosen.home), Role(chosen.role), ready, supervised=True))
+    except* LockgateError as group:  # also a bare one: it is wrapped for us
+        for error in _leaves(group):
+            sys.stderr.write(f"{chosen.role}: {error.diagnostics()}\n")
+        failed = True
+    return 3 if failed else 0
+
+
+def _leaves(group: BaseExceptionGroup[LockgateError]) -> list[LockgateError]:
+    found: list[LockgateError] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
