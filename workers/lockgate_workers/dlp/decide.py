@@ -87,6 +87,7 @@ def _media_type(content_type: str) -> str:
 def _text(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
     cleaned = markup.clean_html(_sound(body)) if media_type == "text/html" else _without_active(_sound(body))
     (result,) = _scanned((cleaned,), scanner)
+    _check_blocked(result.findings)
     released = redact(cleaned, result.findings)
     _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), scanner, result.findings)
     return _decision(body, released, result.findings, media_type)
@@ -96,11 +97,14 @@ def _json(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
     """Scan names and values each for itself, a value with its member's name before it, and put the redacted ones back."""
     document = _parsed(body)
     found = _leaves(document)
-    cleaned = [json_body.Leaf(_without_active(leaf.text), leaf.lead) for leaf in found]
-    results = _scanned([leaf.scanned for leaf in cleaned], scanner)
-    findings = tuple(finding for result in results for finding in result.findings)
-    released = [_redacted_leaf(leaf, result) for leaf, result in zip(cleaned, results, strict=True)]
-    changed = {index: new for index, (new, old) in enumerate(zip(released, found, strict=True)) if new != old.text}
+    cleaned = [json_body.Leaf(_without_active(leaf.text), leaf.lead) if "<" in leaf.text else leaf for leaf in found]
+    results = [
+        _own(leaf, result) for leaf, result in zip(cleaned, _scanned([one.scanned for one in cleaned], scanner), strict=True)
+    ]
+    findings = tuple(finding for result in results for finding in result)
+    _check_blocked(findings)
+    released = [redact(leaf.text, own) if own else leaf.text for leaf, own in zip(cleaned, results, strict=True)]
+    changed = {index: new for index, (new, old) in enumerate(zip(released, found, strict=True)) if new is not old.text}
     if not changed:
         return _decision(body, body, findings, media_type)
     new_body = json_body.rewritten(document, changed.get)
@@ -108,35 +112,36 @@ def _json(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
     return _decision(body, new_body, findings, media_type)
 
 
-def _redacted_leaf(leaf: json_body.Leaf, result: ScanResult) -> str:
-    """Redact the value alone: a finding that reaches into the lead is cut to the part which is the value's."""
+def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
+    """Return the findings in the value alone, with offsets in it: the lead is the member's name, which is a leaf of its own."""
     lead = len(leaf.lead)
-    own = [
+    if not result.findings or not lead:
+        return result.findings
+    return tuple(
         Finding(one.rule, max(one.start - lead, 0), one.end - lead, one.severity, one.action, one.evidence)
         for one in result.findings
         if one.end > lead
-    ]
-    return redact(leaf.text, own)
+    )
 
 
 def _scanned(texts: Sequence[str], scanner: Scanner) -> tuple[ScanResult, ...]:
-    """Scan; block when the scan was refused or a rule says so."""
+    """Scan, or block when the scan was refused. One budget holds for all texts, so a refusal stands on the first."""
     results = scanner.scan_all(texts)
-    findings = tuple(finding for result in results for finding in result.findings)
-    for result in results:
-        if result.refusal is not None:
-            raise _BlockedError(result.refusal.value)
+    if results and results[0].refusal is not None:
+        raise _BlockedError(results[0].refusal.value)
+    return results
+
+
+def _check_blocked(findings: tuple[Finding, ...]) -> None:
+    """Block when a rule says so."""
     decisive = strongest(findings)
     if decisive is not None and decisive.action is Action.BLOCK:
         raise _BlockedError(decisive.rule, findings)
-    return results
 
 
 def _check_residue(texts: Sequence[str], scanner: Scanner, findings: tuple[Finding, ...]) -> None:
     """Scan what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
-    for result in scanner.scan_all(texts):
-        if result.refusal is not None:
-            raise _BlockedError(result.refusal.value, findings)
+    for result in _scanned(texts, scanner):
         if any(one.action is not Action.FLAG for one in result.findings):
             raise _BlockedError(RULE_RESIDUE, findings)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -22,8 +21,7 @@ MAX_LEAVES: Final = 100_000
 _MAX_NUMBER: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """One text of the document. ``lead`` is put before it for the scan: the member's name tells what a value is."""
 
     text: str
@@ -44,22 +42,19 @@ def parse(body: str) -> Any:
     try:
         body.encode()
         document = json.loads(body, object_pairs_hook=_object, parse_constant=_constant, parse_int=_number, parse_float=_number)
-        _check_depth(document)
     except (ValueError, RecursionError) as error:
         raise MalformedError("the response is not strict JSON") from error
     return document
 
 
 def leaves(document: Any) -> list[Leaf]:
-    """Return every string, number and member name in document order, which is the order `rewritten` asks in."""
+    """Return every string, number and member name in document order, which is the order `rewritten` asks in.
+
+    Raises:
+        MalformedError: too deep, too many, or text that cannot be written as UTF-8.
+    """
     found: list[Leaf] = []
-
-    def note(leaf: Leaf) -> None:
-        found.append(leaf)
-        if len(found) > MAX_LEAVES:
-            raise MalformedError("the response has too many members")
-
-    _walk(document, "", note)
+    _walk(document, "", MAX_DEPTH, found)
     try:
         "\n".join(leaf.text for leaf in found).encode()
     except UnicodeEncodeError as error:  # an escaped lone surrogate: text that cannot be written again
@@ -91,19 +86,21 @@ def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
     return msgspec.json.encode(visit(document)).decode()
 
 
-def _walk(value: Any, name: str, note: Callable[[Leaf], None]) -> None:
+def _walk(value: Any, lead: str, depth: int, found: list[Leaf]) -> None:
     """Visit names and scalars in the order in which they are written; elements of a list carry the list's name."""
-    if isinstance(value, dict):
+    if isinstance(value, str):
+        found.append(Leaf(value, lead))
+    elif isinstance(value, msgspec.Raw):
+        found.append(Leaf(bytes(value).decode(), lead))
+    elif depth == 0 or len(found) > MAX_LEAVES:
+        raise MalformedError("the response is nested too deeply or has too many members")
+    elif isinstance(value, dict):
         for key, item in value.items():
-            note(Leaf(key))
-            _walk(item, key, note)
+            found.append(Leaf(key))
+            _walk(item, f"{key}: ", depth - 1, found)
     elif isinstance(value, list):
         for item in value:
-            _walk(item, name, note)
-    elif isinstance(value, str):
-        note(Leaf(value, f"{name}: " if name else ""))
-    elif isinstance(value, msgspec.Raw):
-        note(Leaf(bytes(value).decode(), f"{name}: " if name else ""))
+            _walk(item, lead, depth - 1, found)
 
 
 def _free(taken: dict[str, Any], key: str) -> str:
@@ -131,15 +128,3 @@ def _number(spelling: str) -> msgspec.Raw:
     if len(spelling) > _MAX_NUMBER or math.isinf(float(spelling)):
         raise ValueError
     return msgspec.Raw(spelling.encode())
-
-
-def _check_depth(document: Any) -> None:
-    stack = [(document, 1)]
-    while stack:
-        value, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            raise ValueError
-        if isinstance(value, dict):
-            stack.extend((item, depth + 1) for item in value.values())
-        elif isinstance(value, list):
-            stack.extend((item, depth + 1) for item in value)

@@ -24,7 +24,10 @@ _RUN: Final = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
 _PART: Final = re.compile(r"[/_\-]")
 _HEX: Final = re.compile(r"(?:0[xX])?((?:[0-9a-fA-F]{2}){9,})")
 _MIN_RUN: Final = 16
-_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r" + bytes(range(0x80, 0xF5))
+_NAME_LENGTH: Final = 24
+_MIN_DISTINCT: Final = 6
+_DIGIT: Final = re.compile("[0-9]")
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 _MOST_BINARY: Final = 0.1
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_MOST: Final = 65_536
@@ -36,6 +39,8 @@ def decoded(view: View) -> Iterator[View]:
     """Yield a view for each run of ``view`` which decodes to text."""
     for match in _RUN.finditer(view.text):
         for start, run in _attempts(match):
+            if _is_name(run):
+                continue
             text = _text(_bytes(run))
             if text:
                 yield View(text, whole=view.span(start, start + len(run)))
@@ -51,6 +56,11 @@ def _attempts(match: re.Match[str]) -> Iterator[tuple[int, str]]:
         if _MIN_RUN <= len(part) < len(run):
             yield match.start() + start, part
         start += len(part) + 1
+
+
+def _is_name(run: str) -> bool:
+    """Identifiers and rulers are the common case: short and without a digit, or of very few different characters."""
+    return (len(run) < _NAME_LENGTH and _DIGIT.search(run) is None) or len(set(run)) < _MIN_DISTINCT
 
 
 def _bytes(run: str) -> bytes:
@@ -71,10 +81,13 @@ def _text(data: bytes) -> str:
     """Return the bytes as text when they are mostly that."""
     if data.startswith(_GZIP_MAGIC):
         data = _gunzip(data)
-    if not data or len(data.translate(None, _PRINTABLE)) > len(data) * _MOST_BINARY:
+    if len(data.translate(None, _PRINTABLE)) <= len(data) * _MOST_BINARY:
+        return data.decode("utf-8", "replace")
+    try:
+        text = data.decode()  # other scripts: strict, as bytes that are no text hardly ever pass
+    except UnicodeDecodeError:
         return ""
-    text = data.decode("utf-8", "ignore")
-    return text if len(text) * 2 > len(data) else ""
+    return text if text.replace("\n", "").isprintable() else ""
 
 
 def _gunzip(data: bytes) -> bytes:

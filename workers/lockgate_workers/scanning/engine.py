@@ -31,6 +31,7 @@ from lockgate_workers.scanning.validators import VALIDATORS, entropy
 
 _ESCAPE_SIGNS: Final = "\\&%"
 _EVIDENCE_CHARACTERS: Final = 16
+_CLEAN: Final = ScanResult()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,9 @@ class Scanner:
             return (ScanResult(refusal=refused.refusal),) * len(texts)
         except (GateError, re2.error):
             return (ScanResult(refusal=Refusal.ENGINE),) * len(texts)
-        return tuple(ScanResult(_unique(found.get(index, ()))) for index in range(len(texts)))
+        if not found:
+            return (_CLEAN,) * len(texts)
+        return tuple(ScanResult(_unique(found[index])) if index in found else _CLEAN for index in range(len(texts)))
 
     def _scan(self, texts: Sequence[str], meter: _Meter) -> dict[int, list[Finding]]:
         """Return the findings by position of the text; texts without any are left out."""
@@ -171,8 +174,7 @@ class Scanner:
         data = _encoded(joined)
         meter.admit(len(data))
         found: dict[int, list[Finding]] = {}
-        hits = self._gated(data, meter)
-        if not hits and joined.isascii() and not any(sign in joined for sign in _ESCAPE_SIGNS):
+        if not self._gated(data, meter) and joined.isascii() and not any(sign in joined for sign in _ESCAPE_SIGNS):
             return found
         layer = [(index, view) for index, text in enumerate(texts) for view in views(text)]
         for depth in range(DECODE_DEPTH + 1):
@@ -192,7 +194,7 @@ class Scanner:
     ) -> list[tuple[int, View]]:
         """Scan views that lie equally deep; return those in which something may be encoded."""
         candidates: list[tuple[int, View]] = []
-        if not self._gated(_encoded("\n".join(view.text for _, view in layer)), meter):
+        if len(layer) > 1 and not self._gated(_encoded("\n".join(view.text for _, view in layer)), meter):
             return candidates
         for index, view in layer:
             data = _encoded(view.text)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -55,7 +56,7 @@ class View:
             return self.whole
         if self.starts is None or self.ends is None:
             return start, end
-        return self.starts[start], self.ends[max(start, end - 1)]
+        return self.starts[start], self.ends[end - 1]
 
 
 @lru_cache(maxsize=8192)
@@ -96,14 +97,8 @@ def _folded(view: View) -> View:
     folded_text = text.translate({ord(one): folded for one, folded in changes.items()})
     if all(len(folded) == 1 for folded in changes.values()):
         return View(folded_text, view.starts, view.ends, view.whole)  # one to one: the map, or none, stays right
-    starts: list[int] = []
-    ends: list[int] = []
-    for index, character in enumerate(text):
-        length = len(changes.get(character, character))
-        start, end = view.span(index, index + 1)
-        starts.extend([start] * length)
-        ends.extend([end] * length)
-    return View(folded_text, tuple(starts), tuple(ends), view.whole)
+    resized = "".join(one for one, folded in changes.items() if len(folded) != 1)
+    return _replaced(view, re.compile(f"[{re.escape(resized)}]"), changes.__getitem__, folded_text)
 
 
 def _unescaped(view: View) -> View:
@@ -111,12 +106,18 @@ def _unescaped(view: View) -> View:
     text = view.text
     if _ESCAPE_SIGNS.search(text) is None or _ESCAPES.search(text) is None:
         return view
+    return _replaced(view, _ESCAPES, _meaning)
+
+
+def _replaced(view: View, pattern: re.Pattern[str], meaning: Callable[[str], str], result: str | None = None) -> View:
+    """Replace every match by its meaning and keep the map; ``result`` is the text when the caller has it already."""
+    text = view.text
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
     position = 0
-    for match in _ESCAPES.finditer(text):
-        meant = _meaning(match.group())
+    for match in pattern.finditer(text):
+        meant = meaning(match.group())
         _copy(view, position, match.start(), starts, ends)
         start, end = view.span(match.start(), match.end())
         starts.extend([start] * len(meant))
@@ -125,7 +126,7 @@ def _unescaped(view: View) -> View:
         position = match.end()
     pieces.append(text[position:])
     _copy(view, position, len(text), starts, ends)
-    return View("".join(pieces), tuple(starts), tuple(ends), view.whole)
+    return View("".join(pieces) if result is None else result, tuple(starts), tuple(ends), view.whole)
 
 
 def _copy(view: View, start: int, end: int, starts: list[int], ends: list[int]) -> None:
