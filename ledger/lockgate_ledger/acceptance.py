@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from lockgate_ledger.audit import AuditWriter, lock_head
+from lockgate_ledger.bulk import Bulk
 from lockgate_ledger.codec import read_acceptance, write_acceptance
 from lockgate_ledger.records import Accepted, AcceptResult, Conflict, NewRequest, Overloaded
 from lockgate_ledger.statements import check_entries, digest
@@ -28,10 +29,33 @@ _known = (
     .where(_key.in_(bindparam("keys", expanding=True)))
 )
 _loads = select(loads.c.issuer, loads.c.open).where(loads.c.issuer.in_(bindparam("issuers", expanding=True)))
-_insert_requests = insert(requests)
-_insert_bodies = insert(bodies)
-_insert_loads = insert(loads)
-_update_loads = update(loads).where(loads.c.issuer == bindparam("b_issuer")).values(open=loads.c.open + bindparam("b_more"))
+_insert_requests = Bulk(
+    insert(requests),
+    "number",
+    "request_id",
+    "issuer",
+    "event_id",
+    "digest",
+    "tenant",
+    "agent",
+    "action",
+    "door",
+    "accepted",
+    "deadline",
+    "progressed",
+    "dispatched",
+    "sends",
+    "audited",
+    "code",
+    "ended",
+)
+_insert_bodies = Bulk(insert(bodies), "number", "acceptance", "envelope")
+_insert_loads = Bulk(insert(loads), "issuer", "open")
+_add_to_loads = Bulk(
+    update(loads).where(loads.c.issuer == bindparam("b_issuer")).values(open=loads.c.open + bindparam("b_more")),
+    "b_more",
+    "b_issuer",
+)
 
 
 def accept(connection: Connection, log: AuditWriter, batch: Sequence[NewRequest], open_limit: int) -> list[AcceptResult]:
@@ -65,8 +89,7 @@ def accept(connection: Connection, log: AuditWriter, batch: Sequence[NewRequest]
 
 def release(connection: Connection, ended: Counter[str]) -> None:
     """Count requests as no longer open, by issuer."""
-    if ended:
-        connection.execute(_update_loads, [{"b_issuer": issuer, "b_more": -count} for issuer, count in ended.items()])
+    _add_to_loads.run(connection, [(-count, issuer) for issuer, count in ended.items()])
 
 
 def _decide(request: NewRequest, known: Known, load: int, open_limit: int) -> AcceptResult:
@@ -90,45 +113,36 @@ def _find_loads(connection: Connection, issuers: set[str]) -> Counter[str]:
 
 
 def _add_loads(connection: Connection, added: Counter[str], stored: Mapping[str, int]) -> None:
-    unknown = [issuer for issuer in added if issuer not in stored]
-    if unknown:
-        connection.execute(_insert_loads, [{"issuer": issuer, "open": 0} for issuer in unknown])
-    connection.execute(_update_loads, [{"b_issuer": issuer, "b_more": count} for issuer, count in added.items()])
+    _insert_loads.run(connection, [(issuer, 0) for issuer in added if issuer not in stored])
+    _add_to_loads.run(connection, [(count, issuer) for issuer, count in added.items()])
 
 
 def _record(connection: Connection, log: AuditWriter, new: Sequence[NewRequest]) -> None:
     for request in new:
         check_entries(request.request_id, (request.acceptance.stamp,), (request.entry,))
     first = log.append(connection, [request.entry for request in new])
-    connection.execute(_insert_requests, [_row(request, first + i) for i, request in enumerate(new)])
-    connection.execute(
-        _insert_bodies,
-        [
-            {"number": first + i, "acceptance": write_acceptance(request.acceptance), "envelope": request.envelope}
-            for i, request in enumerate(new)
-        ],
+    _insert_requests.run(connection, [_row(request, number) for number, request in enumerate(new, first)])
+    rows = [(number, write_acceptance(request.acceptance), request.envelope) for number, request in enumerate(new, first)]
+    _insert_bodies.run(connection, rows)
+
+
+def _row(request: NewRequest, number: int) -> tuple[Any, ...]:
+    return (
+        number,
+        request.request_id,
+        request.issuer,
+        request.event_id,
+        request.digest,
+        request.tenant,
+        request.agent,
+        request.action,
+        str(request.door),
+        request.accepted,
+        request.deadline,
+        request.accepted,
+        False,
+        1,
+        digest(request.acceptance.stamp),
+        "",
+        0,
     )
-
-
-def _row(request: NewRequest, number: int) -> dict[str, Any]:
-    return {
-        "number": number,
-        "request_id": request.request_id,
-        "issuer": request.issuer,
-        "event_id": request.event_id,
-        "digest": request.digest,
-        "tenant": request.tenant,
-        "agent": request.agent,
-        "action": request.action,
-        "door": request.door,
-        "accepted": request.accepted,
-        "deadline": request.deadline,
-        "progressed": request.accepted,
-        "dispatched": False,
-        "sends": 1,
-        "audited": digest(request.acceptance.stamp),
-        "outcome": None,
-        "code": "",
-        "ended": 0,
-        "unannounced": None,
-    }

@@ -7,11 +7,13 @@ it fails closed. What the entries say is decided by those who make them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from lockgate_ledger.bulk import Bulk
 from lockgate_ledger.tables import audit_checkpoints, audit_entries, audit_head, audit_subtrees
 from lockgate_ledger.tree import grown, pack, unpack
 from lockgate_schemas.audit import SEARCHABLE, AuditEntry
@@ -22,10 +24,11 @@ from lockgate_schemas.proofs import Checkpoint
 from lockgate_schemas.signing import NoteSigner, VerifierKey
 from lockgate_schemas.trust import AUDIT, Trust
 
+_members: Final = attrgetter(*SEARCHABLE)
 _decoder: Final = msgspec.json.Decoder(AuditEntry)
 _lock = select(audit_head.c.size, audit_head.c.peaks).with_for_update()
 _newest = select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1)
-_insert_entries = insert(audit_entries)
+_insert_entries = Bulk(insert(audit_entries), "sequence", "leaf_hash", "at", *SEARCHABLE, "raw")
 _insert_checkpoint = insert(audit_checkpoints)
 _insert_subtrees = insert(audit_subtrees)
 _update_head = update(audit_head)
@@ -39,9 +42,9 @@ def read_entry(raw: bytes) -> AuditEntry:
         raise LedgerError("an entry of the audit log does not parse") from None
 
 
-def members_of(entry: AuditEntry) -> dict[str, str]:
-    """The members that stand in columns beside the raw entry."""
-    return {member: str(getattr(entry, member)) for member in SEARCHABLE}
+def members_of(entry: AuditEntry) -> tuple[str, ...]:
+    """The members that stand in columns beside the raw entry, in the order of `SEARCHABLE`; as plain strings, which drivers know."""
+    return tuple(map(str, _members(entry)))
 
 
 def lock_head(connection: Connection) -> Frontier:
@@ -115,10 +118,10 @@ class AuditWriter:
         head, completed = grown(frontier, leaves)
         note = Checkpoint(self._signer.name, head.size, head.root).signed(self._signer)
         rows = [
-            {"sequence": frontier.size + i, "leaf_hash": leaves[i], "at": entry.at, "raw": raws[i], **members_of(entry)}
-            for i, entry in enumerate(entries)
+            (sequence, leaf, entry.at, *members_of(entry), raw)
+            for sequence, leaf, entry, raw in zip(range(frontier.size, head.size), leaves, entries, raws, strict=True)
         ]
-        connection.execute(_insert_entries, rows)
+        _insert_entries.run(connection, rows)
         if completed:
             connection.execute(_insert_subtrees, [{"place": place, "hash": node} for place, node in completed.items()])
         connection.execute(_insert_checkpoint, {"size": head.size, "before": frontier.size, "root": head.root, "note": note})

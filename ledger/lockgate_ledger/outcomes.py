@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from lockgate_ledger.acceptance import release
 from lockgate_ledger.audit import AuditWriter, lock_head
+from lockgate_ledger.bulk import Bulk
 from lockgate_ledger.codec import write_stamps
 from lockgate_ledger.records import Ending, Progress
 from lockgate_ledger.statements import Audited, check_entries
@@ -37,17 +38,32 @@ _find = (
     .outerjoin(chains, chains.c.number == requests.c.number)
     .where(requests.c.request_id.in_(bindparam("request_ids", expanding=True)))
 )
-_by_number = update(requests).where(requests.c.number == bindparam("b_number"))
-_set_audited = _by_number.values(audited=bindparam("b_audited"))
-_set_progress = _set_audited.values(progressed=bindparam("b_progressed"), dispatched=bindparam("b_dispatched"))
-_set_outcome = _set_audited.values(
-    outcome=bindparam("b_outcome"),
-    code=bindparam("b_code"),
-    ended=bindparam("b_ended"),
-    unannounced=bindparam("b_unannounced"),
+_numbered = update(requests).where(requests.c.number == bindparam("b_number"))
+_audited = _numbered.values(audited=bindparam("b_audited"))
+_set_audited = Bulk(_audited, "b_audited", "b_number")
+_set_progress = Bulk(
+    _audited.values(progressed=bindparam("b_progressed"), dispatched=bindparam("b_dispatched")),
+    "b_progressed",
+    "b_dispatched",
+    "b_audited",
+    "b_number",
 )
-_drop_chains = delete(chains).where(chains.c.number == bindparam("b_number"))
-_insert_chains = insert(chains)
+_set_outcome = Bulk(
+    _audited.values(
+        outcome=bindparam("b_outcome"),
+        code=bindparam("b_code"),
+        ended=bindparam("b_ended"),
+        unannounced=bindparam("b_unannounced"),
+    ),
+    "b_audited",
+    "b_outcome",
+    "b_code",
+    "b_ended",
+    "b_unannounced",
+    "b_number",
+)
+_drop_chains = Bulk(delete(chains).where(chains.c.number == bindparam("b_number")), "b_number")
+_insert_chains = Bulk(insert(chains), "number", "stamps", "response")
 
 
 @dataclass(slots=True)
@@ -140,38 +156,17 @@ def _write(
 ) -> None:
     if entries:
         log.append(connection, entries)
-    ended = [change for change in changes if change.ending is not None]
-    progressed = [change for change in changes if change.ending is None and change.progressed]
-    told = [change for change in changes if change.ending is None and not change.progressed and change.grew]
-    _execute(connection, _set_outcome, [_outcome_row(change) for change in ended])
-    _execute(connection, _set_progress, [{**_row(c), "b_progressed": now, "b_dispatched": c.dispatched} for c in progressed])
-    _execute(connection, _set_audited, [_row(change) for change in told])
-    _execute(connection, _drop_chains, [{"b_number": c.number} for c in changes if c.chain and c.chained])
-    _execute(connection, _insert_chains, [_chain_row(change) for change in changes if change.chain])
-    release(connection, Counter(change.issuer for change in ended))
+    ended = [(change, change.ending) for change in changes if change.ending is not None]
+    others = [change for change in changes if change.ending is None]
+    replaced = [(change.number, *change.chain) for change in changes if change.chain is not None]
+    _set_outcome.run(connection, [_outcome_row(change, ending) for change, ending in ended])
+    _set_progress.run(connection, [(now, c.dispatched, c.audited.packed, c.number) for c in others if c.progressed])
+    _set_audited.run(connection, [(c.audited.packed, c.number) for c in others if c.grew and not c.progressed])
+    _drop_chains.run(connection, [(change.number,) for change in changes if change.chain is not None and change.chained])
+    _insert_chains.run(connection, [(number, write_stamps(stamps), bytes(body)) for number, stamps, body in replaced])
+    release(connection, Counter(change.issuer for change, _ in ended))
 
 
-def _execute(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(statement, rows)
-
-
-def _row(change: _Change) -> dict[str, Any]:
-    return {"b_number": change.number, "b_audited": change.audited.packed}
-
-
-def _outcome_row(change: _Change) -> dict[str, Any]:
-    ending = change.ending
-    assert ending is not None  # noqa: S101 - chosen by it
-    return {
-        **_row(change),
-        "b_outcome": str(ending.outcome),
-        "b_code": ending.code,
-        "b_ended": ending.at,
-        "b_unannounced": ending.at if change.door == Door.BROKER else None,
-    }
-
-
-def _chain_row(change: _Change) -> dict[str, Any]:
-    stamps, response = change.chain or ((), NOTHING)
-    return {"number": change.number, "stamps": write_stamps(stamps), "response": bytes(response)}
+def _outcome_row(change: _Change, ending: Ending) -> tuple[Any, ...]:
+    announce = ending.at if change.door == Door.BROKER else None
+    return (change.audited.packed, str(ending.outcome), ending.code, ending.at, announce, change.number)

@@ -99,7 +99,8 @@ def stretch(
 
 
 def _stored(row: Row[*tuple[Any, ...]]) -> StoredEntry:
-    return StoredEntry(row.sequence, row.leaf_hash, row.at, {name: getattr(row, name) for name in SEARCHABLE}, row.raw)
+    sequence, leaf_hash, at, *members, raw = row
+    return StoredEntry(sequence, leaf_hash, at, tuple(members), raw)
 
 
 def _logged(row: Row[*tuple[Any, ...]]) -> LoggedEntry:

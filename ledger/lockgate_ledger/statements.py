@@ -22,7 +22,8 @@ def check_entries(request_id: str, stamps: Sequence[Stamp], entries: Sequence[Au
     if not stamps or len(stamps) != len(entries):
         raise MalformedError("a chain has not exactly one audit entry for each stamp")
     for stamp, entry in zip(stamps, entries, strict=True):
-        if entry.request_id != request_id or bytes(entry.statement) != bytes(stamp.statement):
+        same = entry.statement is stamp.statement or bytes(entry.statement) == bytes(stamp.statement)
+        if not same or entry.request_id != request_id:
             raise MalformedError("an audit entry is not about its stamp's statement")
 
 

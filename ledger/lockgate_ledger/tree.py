@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lockgate_schemas.errors import LedgerError
-from lockgate_schemas.merkle import Frontier, inclusion_path, root_of, tree_levels
+from lockgate_schemas.merkle import Frontier, inclusion_path, node_hash, root_of, tree_levels
 
 WIDTH: Final = 256
 """The leaves of one stored subtree."""
@@ -29,16 +29,21 @@ def unpack(size: int, peaks: bytes) -> Frontier:
 
 
 def grown(frontier: Frontier, leaves: Sequence[bytes]) -> tuple[Frontier, dict[int, bytes]]:
-    """The frontier after ``leaves`` were appended, and the hashes of the subtrees that this completed, by their place."""
+    """The frontier after ``leaves`` were appended, and the hashes of the subtrees that this completed, by their place.
+
+    It is `Frontier.extended` that looks at what it passes through on the way.
+    """
+    peaks, size = list(frontier.peaks), frontier.size
     completed: dict[int, bytes] = {}
-    while leaves:
-        inner = frontier.size % WIDTH
-        part, leaves = leaves[: WIDTH - inner], leaves[WIDTH - inner :]
-        if inner + len(part) == WIDTH:
-            begun = frontier.peaks[len(frontier.peaks) - inner.bit_count() :]
-            completed[frontier.size // WIDTH] = Frontier(inner, begun).extended(part).root
-        frontier = frontier.extended(part)
-    return frontier, completed
+    for leaf in leaves:
+        node, left, leaves_below = leaf, size, 1
+        while left & 1:
+            node, left, leaves_below = node_hash(peaks.pop(), node), left >> 1, leaves_below * 2
+            if leaves_below == WIDTH:
+                completed[size // WIDTH] = node
+        peaks.append(node)
+        size += 1
+    return Frontier(size, tuple(peaks)), completed
 
 
 class Paths:

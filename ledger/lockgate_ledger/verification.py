@@ -28,7 +28,7 @@ class StoredEntry:
     sequence: int
     leaf_hash: bytes
     at: int
-    members: Mapping[str, str] = field(repr=False)
+    members: tuple[str, ...] = field(repr=False)
     raw: bytes = field(repr=False)
 
 
