@@ -44,8 +44,16 @@ def url_of(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: App, sock: socket.socket, bounds: Bounds, *, ready: Callable[[str], None], stop: asyncio.Event) -> None:
-    """Serve ``app`` on ``sock`` until ``stop`` is set or this is cancelled, then drain within the bound."""
+async def serve(
+    app: App,
+    sock: socket.socket,
+    bounds: Bounds,
+    *,
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve ``app`` on ``sock`` until ``stop`` is set or this is cancelled, then call ``stopping`` and drain within the bound."""
     config = uvicorn.Config(
         app,
         http=bounded(bounds),
@@ -61,11 +69,12 @@ async def serve(app: App, sock: socket.socket, bounds: Bounds, *, ready: Callabl
     url = url_of(sock)
     listener = Listener(config, lambda: ready(url))
     serving = asyncio.create_task(listener.serve(sockets=[sock]))
-    stopping = asyncio.create_task(stop.wait())
+    stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
+        stopped.cancel()
+        stopping()
         listener.should_exit = True
         await asyncio.wait({serving}, timeout=bounds.drain_seconds + 2)
         if not serving.done():
