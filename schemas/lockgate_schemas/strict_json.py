@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 from lockgate_schemas.errors import MalformedError
@@ -58,18 +59,15 @@ def _check_depth(raw: bytes, value: Any) -> None:
     # Opening brackets bound the depth from above and are counted in C: nearly every message ends here.
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
-    layer, depth = [value], 0
-    while layer:
-        depth += 1
-        if depth > MAX_DEPTH + 1:
-            raise MalformedError("nested too deeply")
-        below: list[Any] = []
-        for item in layer:
-            if isinstance(item, dict):
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
-        layer = below
+    layer = _containers((value,))
+    for _ in range(MAX_DEPTH):
+        layer = _containers(item for one in layer for item in (one.values() if isinstance(one, dict) else one))
+    if layer:
+        raise MalformedError("nested too deeply")
+
+
+def _containers(items: Iterable[Any]) -> list[dict[str, Any] | list[Any]]:
+    return [item for item in items if isinstance(item, dict | list)]
 
 
 def _check_surrogates(value: Any) -> None:
