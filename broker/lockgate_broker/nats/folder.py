@@ -22,7 +22,7 @@ import msgspec
 
 from lockgate_broker.credentials import load_credential, save_credential
 from lockgate_broker.limits import Limits
-from lockgate_broker.nats.accounts import inbox, plan, render
+from lockgate_broker.nats.accounts import Plan, inbox, plan, render
 from lockgate_broker.nats.keys import new_seed, public_key
 from lockgate_broker.port import Credential
 from lockgate_broker.private_files import make_private_folder, read_private, write_private
@@ -133,12 +133,16 @@ class BrokerFolder:
         """Replace the record of registered parties."""
         write_private(self.parties_json, msgspec.json.format(msgspec.json.encode(list(entries.values()))) + b"\n")
 
-    def write_accounts(self, entries: Entries, limits: Limits) -> bool:
-        """Derive the accounts from ``entries``; say whether that changed the file."""
+    def layout(self, entries: Entries) -> Plan:
+        """Derive the accounts from the keys of the roles and from who is registered and active."""
         active = [entry for entry in entries.values() if entry.state is State.ACTIVE]
         keys = {entry.party: entry.nkey for entry in active if entry.nkey}
         role_keys = {role: public_key(self.role_credential(role).seed) for role in Role}
-        text = render(plan(role_keys, [entry.party for entry in active], keys), limits).encode()
+        return plan(role_keys, [entry.party for entry in active], keys)
+
+    def write_accounts(self, entries: Entries, limits: Limits) -> bool:
+        """Write the accounts that follow from ``entries``; say whether that changed the file."""
+        text = render(self.layout(entries), limits).encode()
         if self.accounts_conf.exists() and read_private(self.accounts_conf) == text:
             return False
         write_private(self.accounts_conf, text)
