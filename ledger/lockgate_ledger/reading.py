@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, false, or_, select, true, update
+from sqlalchemy import Connection, Row, Select, false, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lockgate_ledger.audit import lock_head
@@ -40,26 +40,27 @@ def newest(connection: Connection, *, limit: int, client: str, agent: str, outco
         wanted.append(requests.c.agent == agent)
     if outcome is not None:
         wanted.append(requests.c.outcome == str(outcome))
-    return _records(connection, _whole.where(*wanted).order_by(requests.c.number.desc()), limit)
+    return _records(connection, _numbers(*wanted).order_by(requests.c.number.desc()), limit)
 
 
 def overdue(connection: Connection, now: int, most: int) -> list[RequestRecord]:
     """Open requests whose deadline has passed, oldest first."""
-    statement = _whole.where(open_requests, requests.c.deadline <= now).order_by(requests.c.deadline)
-    return _records(connection, statement, most)
+    chosen = _numbers(open_requests, requests.c.deadline <= now).order_by(requests.c.deadline)
+    return _records(connection, chosen, most)
 
 
 def stalled(connection: Connection, *, accepted_before: int, dispatched_before: int, most: int) -> list[RequestRecord]:
     """Open requests that nothing was heard of for too long, the longest silent first."""
-    waiting = and_(requests.c.dispatched.is_(false()), requests.c.progressed < accepted_before)
-    at_work = and_(requests.c.dispatched.is_(true()), requests.c.progressed < dispatched_before)
-    statement = _whole.where(open_requests, or_(waiting, at_work)).order_by(requests.c.progressed)
-    return _records(connection, statement, most)
+    found = []
+    for dispatched, before in ((false(), accepted_before), (true(), dispatched_before)):
+        silent = _numbers(open_requests, requests.c.dispatched.is_(dispatched), requests.c.progressed < before)
+        found += _records(connection, silent.order_by(requests.c.progressed), most)
+    return sorted(found, key=lambda record: record.progressed)[: max(most, 0)]
 
 
 def unannounced(connection: Connection, most: int) -> list[RequestRecord]:
     """Ended requests whose outcome has yet to be sent, oldest first."""
-    return _records(connection, _whole.where(to_announce).order_by(requests.c.unannounced), most)
+    return _records(connection, _numbers(to_announce).order_by(requests.c.unannounced), most)
 
 
 def mark_resent(connection: Connection, request_ids: Sequence[str], now: int) -> None:
@@ -75,8 +76,16 @@ def mark_announced(connection: Connection, request_ids: Sequence[str]) -> None:
     connection.execute(update(requests).where(requests.c.request_id.in_(request_ids)).values(unannounced=None))
 
 
-def _records(connection: Connection, statement: Select[Any], limit: int) -> list[RequestRecord]:
-    return [_record(row) for row in connection.execute(statement.limit(max(limit, 0)))]
+def _numbers(*wanted: ColumnElement[bool]) -> Select[int]:
+    return select(requests.c.number).where(*wanted)
+
+
+def _records(connection: Connection, chosen: Select[int], limit: int) -> list[RequestRecord]:
+    """The requests of these numbers, in their order. The numbers come first, so that nothing large is read in order to be sorted away."""
+    numbers = connection.execute(chosen.limit(max(limit, 0))).scalars().all()
+    rows = connection.execute(_whole.where(requests.c.number.in_(numbers))) if numbers else ()
+    records = {row.number: _record(row) for row in rows}
+    return [records[number] for number in numbers]
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> RequestRecord:

@@ -79,7 +79,10 @@ requests: Final = Table(
     Column("code", Text, nullable=False),
     Column("ended", Whole, nullable=False),
     Column("unannounced", Whole),  # when it ended, while its outcome has yet to be sent to the client's topic
-    UniqueConstraint("issuer", "event_id"),
+    UniqueConstraint(
+        "event_id", "issuer"
+    ),  # in this order, so that a batch of one event each looks up as many places as it has events
+    Index("ix_requests_issuer", "issuer", "number"),
 )
 open_requests: Final = requests.c.outcome.is_(None)
 to_announce: Final = requests.c.unannounced.is_not(None)

@@ -128,9 +128,10 @@ def upgrade() -> None:
         sa.Column("ended", WHOLE, nullable=False),
         sa.Column("unannounced", WHOLE, nullable=True),
         sa.PrimaryKeyConstraint("number", name="pk_requests"),
-        sa.UniqueConstraint("issuer", "event_id", name="uq_requests_issuer_event_id"),
+        sa.UniqueConstraint("event_id", "issuer", name="uq_requests_event_id_issuer"),
         sa.UniqueConstraint("request_id", name="uq_requests_request_id"),
     )
+    op.create_index("ix_requests_issuer", "requests", ["issuer", "number"])
     op.create_index(
         "ix_requests_open_deadline",
         "requests",
