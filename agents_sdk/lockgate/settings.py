@@ -28,7 +28,7 @@ class AgentSettings:
     """After SIGTERM, what runs may take so long to finish; then it is given back for another copy."""
 
     pull_wait: float = 1.0
-    """How long one pull waits; it bounds how soon a stop is noticed."""
+    """How long one pull waits, and how soon a stop is noticed while every place is taken."""
 
     broker_pause: float = 1.0
     """Pause after the broker failed, before it is asked again."""

@@ -107,11 +107,12 @@ class Shift:
         LOG.info("the agent %s is ready", self._party.name)
         try:
             async with asyncio.TaskGroup() as tasks:
-                extender = tasks.create_task(self._extend_all(intake))
+                aside = (tasks.create_task(self._extend_all(intake)), tasks.create_task(_close_on(stop, intake)))
                 refusal = await self._pull(intake, tasks, stop)
                 await intake.close()  # what was received and not pulled goes to another copy at once
                 await self._drain()
-                extender.cancel()
+                for task in aside:
+                    task.cancel()
         finally:
             await intake.close()
         if refusal is not None:
@@ -133,6 +134,8 @@ class Shift:
             except BrokerRefusedError as refusal:
                 return refusal
             except BrokerError as error:
+                if stop.is_set():  # closed under the pull, so that it need not wait for its end
+                    break
                 LOG.warning("the broker cannot be read now: %s", error.code)
                 await asyncio.sleep(self._settings.broker_pause)
         return None
@@ -308,3 +311,8 @@ class Shift:
         job.unwanted.set()
         if job.handler is not None:
             asyncio.get_running_loop().call_later(self._settings.cancel_grace, job.handler.cancel)
+
+
+async def _close_on(stop: asyncio.Event, intake: Intake) -> None:
+    await stop.wait()
+    await intake.close()
