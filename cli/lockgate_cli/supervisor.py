@@ -213,7 +213,14 @@ async def _serve_admin(home: Home, ledger: Ledger, provisioner: NatsProvisioner,
     )
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
-        serve_admin(control=control, token=home.admin_token(), port=home.config.admin_port, ready=address.set_result, stop=stop)
+        serve_admin(
+            control=control,
+            token=home.admin_token(),
+            host="127.0.0.1",
+            port=home.config.admin_port,
+            ready=address.set_result,
+            stop=stop,
+        )
     )
 
     async def end() -> None:

@@ -6,7 +6,7 @@ their own, so that a gate can never do by accident what only the runner may do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -43,7 +43,7 @@ class Ruling:
     epoch: int = 0
     findings: tuple[FindingSummary, ...] = ()
     obligations: tuple[str, ...] = ()
-    response: msgspec.Raw = NOTHING
+    response: msgspec.Raw = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

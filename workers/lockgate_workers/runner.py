@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from lockgate_broker.port import Broker, Delivery, Intake, Outbound
 from lockgate_schemas.errors import BrokerError, LockgateError, PublishFailedError, UnavailableError
@@ -24,7 +24,7 @@ from lockgate_schemas.limits import Limits
 from lockgate_schemas.passage import Convoy, Decision
 from lockgate_schemas.signing import NoteSigner
 from lockgate_schemas.stamping import ChainVerifier
-from lockgate_schemas.topics import Queue
+from lockgate_schemas.topics import NOTICE_EPOCH, Queue
 from lockgate_workers.convoys import lone
 from lockgate_workers.outgoing import Item, Outgoing
 from lockgate_workers.ruling import Expired, Faulty, Opened, Ruling, Settled
@@ -61,6 +61,7 @@ class StageRunner:
         self._limits = limits
         self._clock = clock
         self._timer = timer
+        self._news = asyncio.Event()
         self._outgoing = Outgoing(stage.role, signer, limits, clock)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -68,16 +69,35 @@ class StageRunner:
         queues = await self._patient(self._stage.queues, stop)
         if queues is None:
             return
+        await self._broker.listen(NOTICE_EPOCH, self._heard)
         intake = await self._broker.subscribe(queues, prefetch=2 * self._limits.batch)
         looked = self._timer()
+        stopped = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
-                deliveries = await intake.pull(self._limits.batch, _IDLE)
+                deliveries = await self._pull(intake, stopped)
                 await self._handle(intake, deliveries, stop)
-                if self._timer() - looked >= _IDLE:
+                if self._news.is_set() or self._timer() - looked >= _IDLE:
+                    self._news.clear()
                     queues, looked = await self._follow(intake, queues), self._timer()
         finally:
+            stopped.cancel()
             await intake.close()
+
+    async def _pull(self, intake: Intake, stopped: asyncio.Future[Literal[True]]) -> Sequence[Delivery]:
+        """What is there; nothing when told to stop, or of a new epoch, while waiting. A cancelled pull's messages go to the next one."""
+        pull = asyncio.ensure_future(intake.pull(self._limits.batch, _IDLE))
+        news = asyncio.ensure_future(self._news.wait())
+        await asyncio.wait((pull, news, stopped), return_when=asyncio.FIRST_COMPLETED)
+        news.cancel()
+        if pull.done():
+            return pull.result()
+        pull.cancel()
+        await asyncio.wait((pull,))
+        return ()
+
+    async def _heard(self, _: bytes) -> None:
+        self._news.set()
 
     async def _follow(self, intake: Intake, queues: Sequence[Queue]) -> Sequence[Queue]:
         try:

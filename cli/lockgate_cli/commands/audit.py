@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.markup import escape
+from rich.text import Text
 
 from lockgate_cli.exits import guarded
 from lockgate_cli.home import Home
@@ -98,7 +99,7 @@ def check(
 async def _search(home: Home, limit: int, members: dict[str, str]) -> list[LoggedEntry]:
     async with AsyncExitStack() as stack:
         ledger = await open_ledger(home, stack, appends=False)
-        return await ledger.search(limit=limit, **members)
+        return await ledger.search(limit=limit, since=0, until=0, **members)
 
 
 @audit.command("search")
@@ -123,7 +124,7 @@ def search(
     if as_json:
         print_json([{"sequence": f.sequence, **msgspec.json.decode(f.raw)} for f in found])
         return
-    rows = [
+    rows: list[list[str | Text]] = [
         [
             str(f.sequence),
             moment(f.entry.at),

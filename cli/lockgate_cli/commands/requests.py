@@ -55,7 +55,7 @@ def list_requests(
     if as_json:
         print_json([_summary(record) for record in found])
         return
-    rows = [
+    rows: list[list[str | Text]] = [
         [r.request_id, moment(r.accepted), r.client, f"{r.agent}:{r.action}", outcome_text(r.outcome), _lasted(r)]
         for r in found
     ]

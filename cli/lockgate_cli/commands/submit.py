@@ -14,6 +14,7 @@ from rich.json import JSON
 
 from lockgate.client import Client
 from lockgate.credentials import ClientCredentials
+from lockgate.results import Result, Submission
 from lockgate_cli.exits import guarded
 from lockgate_cli.home import Home
 from lockgate_cli.options import HomeOption, JsonOption, home_at

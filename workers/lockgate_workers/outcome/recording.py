@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -27,7 +27,7 @@ class ToEnd:
     stamps: tuple[Stamp, ...]
     statements: tuple[Statement, ...]
     ended: Ended
-    response: msgspec.Raw = NOTHING
+    response: msgspec.Raw = field(default_factory=lambda: NOTHING)
 
 
 def endings(batch: Sequence[ToEnd], signer: NoteSigner, at: int) -> list[Ending]:
