@@ -346,10 +346,10 @@ class Client:
 
 
 def _id(request: Submission | str) -> str:
-    """The request id, safe in a path: an id is hexadecimal, and anything else would be somebody else's address."""
+    """The request id, safe in a path: letters, digits and underscores; anything else would be somebody else's address."""
     found = request.request_id if isinstance(request, Submission) else request
-    if not found.isascii() or not found.replace("-", "").isalnum():
-        raise LockgateError("not a request id")
+    if not found.isascii() or not found.replace("_", "").isalnum():
+        raise NotFoundError("not a request id")
     return found
 
 
