@@ -53,9 +53,11 @@ class Action:
     async def call(self, request: Request[Any], limit: int) -> msgspec.Raw:
         """Run the handler and return the encoded `Response`, at most ``limit`` bytes. Only a cancellation gets out of it."""
         try:
-            return bounded(answer(await self.handler(request)), limit)
-        except ActionFailed as failure:
-            return bounded(failed(failure.sentence), limit)
+            try:
+                response = answer(await self.handler(request))
+            except ActionFailed as failure:
+                response = failed(failure.sentence)
+            return bounded(response, limit)
         # Whatever a handler raises is the agent's own affair: the caller learns that it failed and the type's name, since a message or a
         # traceback may hold what the handler was working on. SystemExit too: one request must not end the agent.
         except (Exception, SystemExit) as error:  # noqa: BLE001
@@ -72,8 +74,9 @@ def answer(value: Any) -> Response:
 
 
 def failed(sentence: str) -> Response:
-    """An error response with a sentence for the caller."""
-    return Response(status=ResponseStatus.ERROR, body=sentence[:_LONGEST_SENTENCE])
+    """An error response with a sentence for the caller. It can always be encoded: half a surrogate in it becomes a question mark."""
+    printable = sentence[:_LONGEST_SENTENCE].encode(errors="replace").decode()
+    return Response(status=ResponseStatus.ERROR, body=printable)
 
 
 def crashed(error: BaseException) -> Response:

@@ -25,7 +25,14 @@ from lockgate.results import Progress, Result, Submission, Verification
 from lockgate.settings import ClientSettings
 from lockgate.sse import read_events
 from lockgate_schemas.envelope import MAX_ACCESS_SECONDS, Access, sign_access
-from lockgate_schemas.errors import ChainRefusedError, DeadlineError, LockgateError, NotFoundError, RateLimitedError, UnavailableError
+from lockgate_schemas.errors import (
+    ChainRefusedError,
+    DeadlineError,
+    LockgateError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+)
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.passage import Outcome, Receipt, read_acceptance, read_receipt
 
