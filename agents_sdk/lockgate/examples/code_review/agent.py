@@ -17,7 +17,7 @@ from lockgate.settings import AgentSettings
 
 
 class Review(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to review: a unified diff as ``git diff`` prints it, and how many findings to return at most."""
+    """What to review: a unified diff as ``git diff`` prints it, and how many findings to return at most. The diff alone will do too."""
 
     diff: str
     most: int = 200
@@ -49,9 +49,10 @@ def build(settings: AgentSettings | None = None) -> Agent:
     agent = Agent("code-review", settings=settings)
 
     @agent.action("review")
-    async def review_action(request: Request[Review]) -> Report:
+    async def review_action(request: Request[Review | str]) -> Report:
+        order = Review(request.data) if isinstance(request.data, str) else request.data
         try:
-            return await asyncio.to_thread(review, request.data)
+            return await asyncio.to_thread(review, order)
         except NotADiffError as error:
             raise ActionFailed(str(error)) from None
 
