@@ -37,10 +37,13 @@ Watcher = Callable[[Kind, str], None]
 
 
 class _Client(Client):
-    """The library's client, which also believes what the server says after the login.
+    """The library's client with two repairs.
 
-    An account may have a smaller limit than the server, told in a second INFO. A client that does not know it sends too
-    much, and the server answers by dropping the connection.
+    An account may have a smaller limit than the server, told in a second INFO after the login. A client that does not know it
+    sends too much, and the server answers by dropping the connection.
+
+    A PING goes to the socket at once, past what is still buffered; its PONG then says nothing about the subscription or
+    publish before it. Here it waits its turn.
     """
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's own signature
@@ -48,6 +51,10 @@ class _Client(Client):
         limit = info.get("max_payload")
         if isinstance(limit, int) and limit > 0:
             self._max_payload = limit
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        await self._flush_pending(force_flush=True)
+        await super()._send_ping(future)
 
 
 class Wire:
