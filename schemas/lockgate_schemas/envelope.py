@@ -11,12 +11,13 @@ this id was used before.
 from __future__ import annotations
 
 import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -84,15 +85,31 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     traceparent: str = ""
 
 
+class _Ending(NamedTuple):
+    """How a base64url segment of a certain length modulo 4 may end: characters whose unused bits are zero."""
+
+    last: tuple[str, ...]
+    padding: bytes
+
+
+_ENDINGS: Final = {
+    0: _Ending(("",), b""),
+    2: _Ending(tuple("AQgw"), b"=="),
+    3: _Ending(tuple("AEIMQUYcgkosw048"), b"="),
+}
+_FROM_URL: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
+"""Into the alphabet that the standard library decodes; what base64url does not have becomes what no alphabet has."""
+
+
 def _unbase64(segment: str) -> bytes:
     """RFC 7515 base64url: no padding, no other alphabet, and no second spelling of the same bytes."""
-    try:
-        raw = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except (binascii.Error, ValueError):
-        raise EnvelopeRefusedError("a segment is not base64url") from None
-    if _base64(raw) != segment:
+    ending = _ENDINGS.get(len(segment) % 4)
+    if ending is None or not segment.endswith(ending.last):
         raise EnvelopeRefusedError("a segment is not canonical base64url")
-    return raw
+    try:
+        return binascii.a2b_base64(segment.encode().translate(_FROM_URL) + ending.padding, strict_mode=True)
+    except ValueError:
+        raise EnvelopeRefusedError("a segment is not base64url") from None
 
 
 def _base64(raw: bytes) -> str:
@@ -203,6 +220,12 @@ def digest_of(raw: bytes) -> str:
     return sha256(raw).hexdigest()
 
 
+def _spelt(member: str) -> str:
+    """A member's name without the variations in which a header or an attribute of the same meaning is spelt."""
+    plain = "".join(character for character in member if character.isalnum()).lower()
+    return plain if plain in _IDENTITY_MEMBERS else plain.removeprefix("x")
+
+
 def parse_event(payload: bytes) -> Event:
     """Read a payload strictly. Raises `IdentityRefusedError` or `InvalidRequestError`, neither of which quotes it."""
     try:
@@ -211,7 +234,7 @@ def parse_event(payload: bytes) -> Event:
         raise InvalidRequestError(f"the payload: {error.detail}") from None
     if not isinstance(members, dict):
         raise InvalidRequestError("the payload is not a JSON object")
-    if any(member.replace("-", "").replace("_", "").lower() in _IDENTITY_MEMBERS for member in members):
+    if not members.keys() <= _MEMBERS and any(_spelt(member) in _IDENTITY_MEMBERS for member in members):
         raise IdentityRefusedError("the payload asserts an identity")
     event = read_event(payload)
     if event.specversion != "1.0" or event.type != EVENT_TYPE:
@@ -230,6 +253,7 @@ def read_event(payload: bytes) -> Event:
 
 
 _EVENT: Final = msgspec.json.Decoder(Event)
+_MEMBERS: Final = frozenset(Event.__struct_fields__)
 
 
 def event_of(compact: str) -> Event:
@@ -240,20 +264,29 @@ def event_of(compact: str) -> Event:
     return read_event(_unbase64(parts[1]))
 
 
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
 def milliseconds(timestamp: str) -> int:
     """RFC 3339 with an offset, as milliseconds since 1970. Raises `InvalidRequestError`."""
+    if not _RFC3339.fullmatch(timestamp):  # the standard library alone also takes week dates, commas and any separator
+        raise InvalidRequestError("a time is not RFC 3339")
     try:
         moment = datetime.fromisoformat(timestamp)
     except ValueError:
         raise InvalidRequestError("a time is not RFC 3339") from None
     if moment.tzinfo is None:
         raise InvalidRequestError("a time has no offset from UTC")
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // _MILLISECOND  # in whole numbers: a float is off by one in distant years
 
 
 def timestamp(milliseconds_: int) -> str:
     """Milliseconds since 1970 as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(milliseconds_ / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + milliseconds_ * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _check_window(event: Event, now: int, limits: Limits) -> int:

@@ -58,7 +58,7 @@ REFUSED = {
     "hexadecimal": b"0x10",
     "an unknown escape": b'"\\x41"',
     "a short escape": b'"\\u12"',
-    "digits of another script": '"a":١'.encode(),
+    "digits of another script": "\N{ARABIC-INDIC DIGIT ONE}".encode(),
     "not closed": b'{"a":[1',
 }
 
