@@ -6,15 +6,14 @@ an index, the path to the root, and a checkpoint. Whoever holds the public key c
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 from lockgate_schemas.errors import ProofRefusedError
 from lockgate_schemas.merkle import root_from_path
-from lockgate_schemas.signing import NoteSigner, VerifierKey, open_note
+from lockgate_schemas.signing import NoteSigner, VerifierKey, open_note, strict_base64
 
 _HEADER: Final = "c2sp.org/tlog-proof@v1\n"
 _MAX_PATH: Final = 63
@@ -23,8 +22,8 @@ _HASH_BYTES: Final = 32
 
 def _decode_hash(line: str) -> bytes:
     try:
-        raw = b64decode(line, validate=True)
-    except (binascii.Error, ValueError):
+        raw = strict_base64(line)
+    except ValueError:
         raise ProofRefusedError("a hash of the proof is not base64") from None
     if len(raw) != _HASH_BYTES:
         raise ProofRefusedError("a hash of the proof has not 32 bytes")

@@ -10,7 +10,8 @@ Ed25519 itself is libsodium's (through PyNaCl), which refuses small-order points
 from __future__ import annotations
 
 import binascii
-from base64 import b64decode, b64encode
+import re
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,18 +20,28 @@ from typing import Final, Self
 from nacl.bindings import (
     crypto_core_ed25519_is_valid_point,
     crypto_sign_BYTES,
+    crypto_sign_open,
     crypto_sign_PUBLICKEYBYTES,
     crypto_sign_seed_keypair,
     crypto_sign_SEEDBYTES,
 )
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey as Ed25519Private
-from nacl.signing import VerifyKey as Ed25519Public
 
 from lockgate_schemas.errors import ConfigurationError, InvalidRequestError, ProofRefusedError
 
 _ALGORITHM: Final = b"\x01"  # Ed25519 in the signed-note registry
 _MAX_SIGNATURES: Final = 16
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_KEY_NAME: Final = re.compile(r"[^\s+\x00-\x1f]+")
+
+
+def strict_base64(text: str) -> bytes:
+    """Standard base64 in the one canonical spelling: no second text stands for the same bytes. Raises `ValueError`."""
+    raw = binascii.a2b_base64(text, strict_mode=True)
+    if binascii.b2a_base64(raw, newline=False).decode() != text:
+        raise ValueError("not canonical base64")
+    return raw
 
 
 def checked_public_key(raw: bytes) -> bytes:
@@ -54,7 +65,7 @@ def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> boo
     if len(signature) != crypto_sign_BYTES or len(public_key) != crypto_sign_PUBLICKEYBYTES:
         return False
     try:
-        Ed25519Public(public_key).verify(message, signature)
+        crypto_sign_open(signature + message, public_key)
     except (BadSignatureError, ValueError, TypeError):
         return False
     return True
@@ -65,8 +76,17 @@ def _key_id(name: str, public_key: bytes) -> bytes:
 
 
 def _check_key_name(name: str) -> None:
-    if not name or "+" in name or any(c.isspace() for c in name):
-        raise ConfigurationError("a key's name must be non-empty, without spaces and plus signs")
+    if not _KEY_NAME.fullmatch(name) or not _is_text(name):
+        raise ConfigurationError("a key's name must be non-empty, without spaces, plus signs and control characters")
+
+
+def _is_text(text: str) -> bool:
+    # A str may hold half a surrogate pair, which is no text and cannot be signed or verified.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +112,8 @@ class VerifierKey:
         key_id, _, material = rest.partition("+")
         _check_key_name(name)
         try:
-            raw = b64decode(material, validate=True)
-        except binascii.Error:
+            raw = strict_base64(material)
+        except ValueError:
             raise ConfigurationError("a verifier key is not base64") from None
         if raw[:1] != _ALGORITHM:
             raise ConfigurationError("a verifier key is not Ed25519")
@@ -113,6 +133,7 @@ class NoteSigner:
     name: str
     seed: bytes = field(repr=False)
     _private: Ed25519Private = field(init=False, repr=False, compare=False)
+    _key_id: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a name that cannot stand in a note, and a seed of the wrong length, before anything is signed."""
@@ -120,6 +141,7 @@ class NoteSigner:
         if len(self.seed) != crypto_sign_SEEDBYTES:
             raise ConfigurationError("a private seed must have 32 bytes")
         object.__setattr__(self, "_private", Ed25519Private(self.seed))
+        object.__setattr__(self, "_key_id", self.verifier.key_id)
 
     @property
     def verifier(self) -> VerifierKey:
@@ -132,9 +154,9 @@ class NoteSigner:
 
     def sign_note(self, text: str) -> str:
         """The signed note over ``text``, which must end in a newline."""
-        if not text.endswith("\n"):
-            raise ValueError("a note's text ends in a newline")
-        signature = b64encode(self.verifier.key_id + self.sign(text.encode())).decode()
+        if not text.endswith("\n") or _CONTROL.search(text):
+            raise ValueError("a note's text ends in a newline and holds no control characters")
+        signature = b64encode(self._key_id + self.sign(text.encode())).decode()
         return f"{text}\n— {self.name} {signature}\n"
 
 
@@ -147,6 +169,8 @@ def open_note(note: str, trusted: Iterable[VerifierKey]) -> tuple[str, tuple[Ver
     split = note.rfind("\n\n")
     if split < 0 or not note.endswith("\n"):
         raise ProofRefusedError("the note has no signature block")
+    if _CONTROL.search(note) or not _is_text(note):
+        raise ProofRefusedError("the note is not text")
     text, lines = note[: split + 1], note[split + 2 : -1].split("\n")
     if len(lines) > _MAX_SIGNATURES:
         raise ProofRefusedError("the note has too many signatures")
@@ -168,11 +192,11 @@ def open_note(note: str, trusted: Iterable[VerifierKey]) -> tuple[str, tuple[Ver
 
 def _signature_line(line: str) -> tuple[str, bytes]:
     parts = line.split(" ")
-    if len(parts) != 3 or parts[0] != "—" or not parts[1]:  # noqa: PLR2004 - dash, name, signature
+    if len(parts) != 3 or parts[0] != "—" or not _KEY_NAME.fullmatch(parts[1]):  # noqa: PLR2004 - dash, name, signature
         raise ProofRefusedError("a signature line of the note is malformed")
     try:
-        raw = b64decode(parts[2], validate=True)
-    except (binascii.Error, ValueError):
+        raw = strict_base64(parts[2])
+    except ValueError:
         raise ProofRefusedError("a signature of the note is not base64") from None
     if len(raw) <= 4:  # noqa: PLR2004 - the key id alone
         raise ProofRefusedError("a signature of the note is too short")

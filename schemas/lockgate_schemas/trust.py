@@ -48,7 +48,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Read a trust file. Raises `ConfigurationError`."""
         try:
             return msgspec.json.decode(raw, type=cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
             raise ConfigurationError("the trust file is malformed") from None
 
 
