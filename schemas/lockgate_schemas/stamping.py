@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from lockgate_schemas.envelope import digest_of
-from lockgate_schemas.errors import ChainRefusedError, LockgateError
+from lockgate_schemas.errors import ChainRefusedError, MalformedError
 from lockgate_schemas.merkle import inclusion_path, leaf_hash, tree_levels
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import (
@@ -28,6 +28,7 @@ from lockgate_schemas.passage import (
     Decision,
     Facts,
     Incident,
+    Outcome,
     Passage,
     Stamp,
     Statement,
@@ -112,15 +113,7 @@ class ChainVerifier:
 
         ``now`` is in milliseconds. Raises `ChainRefusedError` (or its kin) with a reason made of constants.
         """
-        try:
-            return self._verify(passage, through, now, ended=ended)
-        except ChainRefusedError:
-            raise
-        except LockgateError as error:  # malformed facts or statements are as unproved as missing ones
-            raise ChainRefusedError(error.detail) from None
-
-    def _verify(self, passage: Passage, through: Role, now: int, *, ended: bool) -> Chain:
-        facts = read_facts(passage.facts)
+        facts = self._facts(passage.facts)
         facts_digest = digest_of(bytes(passage.facts))
         if facts.gateway != self._gateway:
             raise ChainRefusedError("the facts are another gateway's")
@@ -161,23 +154,20 @@ class ChainVerifier:
             raise ChainRefusedError("a response without the last gate's stamp")
         passage = Passage(facts=facts_raw, stamps=tuple(stamps[:-1]), response=body)
         chain = self.verify(passage, through=through, now=now, ended=True)
-        try:
-            end = self.statement_of(stamps[-1], Role.OUTCOME)
-        except ChainRefusedError:
-            raise
-        except LockgateError as error:
-            raise ChainRefusedError(error.detail) from None
+        end = self.statement_of(stamps[-1], Role.OUTCOME)
         _check_link(end, chain.facts, chain.facts_digest, chain.last_digest)
         if end.decision is not Decision.RECORD or end.outcome is None or end.output != digest_of(bytes(body)):
             raise ChainRefusedError("the outcome's statement is not about this response")
-        if end.at > now + self._skew:
+        answered = through is Role.DLP and chain.last.decision in PASSING
+        if bool(bytes(body)) != answered or (end.outcome is Outcome.DELIVERED and not answered):
+            raise ChainRefusedError("the outcome does not follow from the last gate's decision")
+        if not chain.last.at - self._skew <= end.at <= now + self._skew:
             raise ChainRefusedError("a statement is out of time")
         return Chain(chain.facts, chain.facts_digest, (*chain.statements, end), statement_digest(stamps[-1]))
 
     def incident(self, incident: Incident) -> Statement:
         """The verified statement of an incident report, by whichever stage signed it. Raises `ChainRefusedError`."""
-        stage = read_statement(incident.stamp.statement).stage
-        statement = self.statement_of(incident.stamp, stage)
+        statement = self.statement_of(incident.stamp, self._read(incident.stamp).stage)
         if statement.decision is not Decision.QUARANTINE:
             raise ChainRefusedError("an incident that is not a quarantine")
         return statement
@@ -187,12 +177,26 @@ class ChainVerifier:
         proof = InclusionProof.parse(stamp.proof)
         head, until = self._head(proof.checkpoint, role)
         proof.check(leaf_hash(bytes(stamp.statement)), head)
-        statement = read_statement(stamp.statement)
+        statement = self._read(stamp)
         if statement.stage != role:
             raise ChainRefusedError("a statement names another stage than its key")
         if until and statement.at > until:
             raise ChainRefusedError("a statement is later than the end of its key")
         return statement
+
+    @staticmethod
+    def _facts(facts: msgspec.Raw) -> Facts:
+        try:
+            return read_facts(facts)
+        except MalformedError as error:  # as unproved as missing ones
+            raise ChainRefusedError(error.detail) from None
+
+    @staticmethod
+    def _read(stamp: Stamp) -> Statement:
+        try:
+            return read_statement(stamp.statement)
+        except MalformedError as error:  # as unproved as a missing one
+            raise ChainRefusedError(error.detail) from None
 
     def _head(self, note: str, role: str) -> tuple[Checkpoint, int]:
         # Keyed by the note's hash: a remembered note is never compared by a prefix or held in memory whole.

@@ -34,13 +34,16 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: tuple[TrustedKey, ...]
 
     def verifiers(self) -> dict[str, tuple[tuple[VerifierKey, int], ...]]:
-        """The parsed keys of each role with their ends. Raises `ConfigurationError` on a key under a name that is not its role's."""
+        """The parsed keys of each role with their ends. Raises `ConfigurationError` on a key listed twice or not named for its role."""
         table: dict[str, list[tuple[VerifierKey, int]]] = {}
         for entry in self.keys:
             key = VerifierKey.parse(entry.key)
             if key.name != signing_name(self.gateway, entry.role):
                 raise ConfigurationError(f"a trusted key of {entry.role} is not named for it")
-            table.setdefault(entry.role, []).append((key, entry.until))
+            known = table.setdefault(entry.role, [])
+            if any(key == other for other, _ in known):  # it would have two ends, and which of them counts would be a guess
+                raise ConfigurationError(f"a trusted key of {entry.role} is listed twice")
+            known.append((key, entry.until))
         return {role: tuple(keys) for role, keys in table.items()}
 
     @classmethod

@@ -14,6 +14,7 @@ from lockgate_schemas.envelope import EVENT_TYPE, Event, digest_of, sign_event, 
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import (
+    NOTHING,
     Decision,
     Door,
     Facts,
@@ -153,15 +154,15 @@ class Gateway:
         response = raw(Response(status=ResponseStatus.OK, body=body))
         return msgspec.structs.replace(passage, envelope="", response=response)
 
-    def receipt(self, through: Role = Role.DLP, *, decision: Decision | None = None, **end: Any) -> Receipt:
-        """What a client keeps of a request that ended behind ``through``."""
+    def receipt(self, through: Role = Role.DLP, *, gate: Decision | None = None, **end: Any) -> Receipt:
+        """What a client keeps of a request that ended behind ``through``, whose gate decided ``gate``."""
         ends = {Role.INGRESS: Decision.CANCEL, Role.AUTHZ: Decision.DENY, Role.INSPECTION: Decision.BLOCK}
-        decision = decision or ends.get(through, Decision.ALLOW)
+        decision = gate or ends.get(through, Decision.ALLOW)
         blocked = through is Role.DLP and decision is not Decision.ALLOW
         change: dict[str, Any] = {"decision": decision} | ({"output": NO_BYTES} if blocked else {})
         (passage,) = self.through(through, **change)
         if blocked or through is not Role.DLP:
-            passage = msgspec.structs.replace(passage, response=msgspec.Raw(b""))
+            passage = msgspec.structs.replace(passage, response=NOTHING)
         outcome = Outcome.DELIVERED if through is Role.DLP and not blocked else Outcome.DENIED
         statement = self.statement(Role.OUTCOME, passage, **({"outcome": outcome} | end))
         return Receipt(facts=passage.facts, stamps=(*passage.stamps, self.stamp(statement)), response=passage.response)

@@ -326,5 +326,12 @@ def test_a_key_speaks_for_the_role_it_is_named_for_alone(gateway: Any, other_gat
             Trust(gateway.name, (entry,)).verifiers()
 
 
+def test_one_key_with_two_ends_is_a_contradiction(gateway: Any) -> None:
+    authz = str(gateway.signers["authz"].verifier)
+    for ends in ((0, 5), (5, 0), (0, 0)):
+        with pytest.raises(ConfigurationError, match="twice"):
+            Trust(gateway.name, tuple(TrustedKey("authz", authz, end) for end in ends)).verifiers()
+
+
 def test_an_empty_list_trusts_nobody(gateway: Any) -> None:
     assert Trust(gateway.name, ()).verifiers() == {}
