@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lockgate_cli.commands import audit, parties, policy, requests, serve, submit
+from lockgate_cli.commands import audit, demo, parties, policy, requests, serve, submit
 from lockgate_schemas import __version__
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("grant")(policy.grant)
 app.command("revoke")(policy.revoke)
 app.add_typer(policy.policy, name="policy")
 app.command("submit")(submit.submit)
+app.command("demo")(demo.demo)
 app.add_typer(requests.requests, name="requests")
 app.add_typer(audit.audit, name="audit")
 
