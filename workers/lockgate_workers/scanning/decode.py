@@ -20,7 +20,7 @@ DECODE_DEPTH: Final = 2
 CANDIDATE_PATTERN: Final = r"[A-Za-z0-9+/_\-]{16}"
 """What the engine's one pass looks for in order to know whether decoding is worth a try."""
 
-_RUN: Final = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
+_RUN: Final = re.compile(r"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{16,}={0,2}")
 _PART: Final = re.compile(r"[/_\-]")
 _HEX: Final = re.compile(r"(?:0[xX])?((?:[0-9a-fA-F]{2}){9,})")
 _MIN_RUN: Final = 16

@@ -24,7 +24,7 @@ from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.decode import DECODE_DEPTH, decoded
 from lockgate_workers.scanning.findings import Finding, Refusal, ScanResult
 from lockgate_workers.scanning.gate import CANDIDATE, Gate, GateError
-from lockgate_workers.scanning.normalise import View, views
+from lockgate_workers.scanning.normalise import View, derived, views
 from lockgate_workers.scanning.packs import SECRET_GROUP, Pack, Rule, all_rules, compiled, digest_of
 from lockgate_workers.scanning.placeholders import is_placeholder
 from lockgate_workers.scanning.validators import VALIDATORS, entropy
@@ -32,6 +32,10 @@ from lockgate_workers.scanning.validators import VALIDATORS, entropy
 _ESCAPE_SIGNS: Final = "\\&%"
 _EVIDENCE_CHARACTERS: Final = 16
 _CLEAN: Final = ScanResult()
+_MOST_PASSES: Final = 12
+"""An honest message of full size goes through the gate some eight times: its texts together and alone, each in up to four views."""
+_FEW: Final = 4
+"""So many views go through the gate one by one at once; more of them go through it together first, as most messages are clean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class _Meter:
         self._findings = 0
 
     def read(self, size: int) -> None:
-        """Count bytes that are about to be scanned. Views and decoded runs count too, four times over at most."""
+        """Count bytes that are about to be scanned. Views and decoded runs count too, so that nothing can unfold without end."""
         self._bytes += size
-        if self._bytes > 4 * self._limits.max_bytes:
+        if self._bytes > _MOST_PASSES * self._limits.max_bytes:
             raise _RefusedError(Refusal.SIZE)
         self.tick()
 
@@ -181,38 +185,37 @@ class Scanner:
             candidates = self._layer(layer, meter, found)
             if depth == DECODE_DEPTH or not candidates:
                 break
-            layer = [
-                (index, View(inner.text, whole=view.whole))
-                for index, outer in candidates
-                for view in decoded(outer)
-                for inner in views(view.text)
-            ]
+            layer = [(index, inner) for index, outer in candidates for view in decoded(outer) for inner in derived(view)]
         return found
 
     def _layer(
         self, layer: Sequence[tuple[int, View]], meter: _Meter, found: dict[int, list[Finding]]
     ) -> list[tuple[int, View]]:
-        """Scan views that lie equally deep; return those in which something may be encoded."""
-        candidates: list[tuple[int, View]] = []
-        if len(layer) > 1 and not self._gated(_encoded("\n".join(view.text for _, view in layer)), meter):
-            return candidates
+        """Scan views that lie equally deep; return those in which something may be encoded, the last view of each text alone."""
+        candidates: dict[tuple[int, tuple[int, int] | None], tuple[int, View]] = {}
+        if len(layer) > _FEW and not self._gated(_encoded("\n".join(view.text for _, view in layer)), meter):
+            return []
         for index, view in layer:
             data = _encoded(view.text)
             hits = self._gated(data, meter)
             if CANDIDATE in hits:
-                candidates.append((index, view))
+                candidates[index, view.whole] = (index, view)
             for hit in hits:
                 if hit != CANDIDATE:
                     found.setdefault(index, []).extend(self._confirm(self._exact[hit], view, data, meter))
-        return candidates
+        return list(candidates.values())
 
     def _confirm(self, exact: _Exact, view: View, data: bytes, meter: _Meter) -> Iterable[Finding]:
         """Run one rule exactly over one view."""
         text = view.text
         plain = len(data) == len(text)
+        counted = characters = 0
         for first, last in exact.candidates(data):
             meter.candidate()
-            start, end = (first, last) if plain else (_characters(data, 0, first), _characters(data, 0, last))
+            start, end = first, last
+            if not plain:  # candidates come in order: count characters from the last one on, not from the beginning each time
+                characters += _characters(data, counted, first)
+                start, end, counted = characters, characters + _characters(data, first, last), first
             value = text[start:end]
             if start < end and exact.holds(value, text, start, end):
                 yield self._finding(exact.rule, value, view.span(start, end))

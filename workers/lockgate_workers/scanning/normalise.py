@@ -12,10 +12,11 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 ESCAPE_DEPTH: Final = 2
 
@@ -35,28 +36,50 @@ _INVISIBLE: Final = re.compile(
 _LINE_ENDS: Final = {"\u2028": "\n", "\u2029": "\n", "\x85": "\n"}
 _ESCAPE_SIGNS: Final = re.compile(r"[\\&%]")
 _ESCAPES: Final = re.compile(
-    r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\[nrt\"'/\\]|&#[xX]?[0-9a-fA-F]{1,7};?|&[A-Za-z]{2,8};|%[0-9a-fA-F]{2}"
+    r"[\\&%](?:(?<=\\)(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrt\"'/\\])"
+    r"|(?<=&)(?:#[xX]?[0-9a-fA-F]{1,7};?|[A-Za-z]{2,8};)|(?<=%)[0-9a-fA-F]{2})"
 )
 _SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": "\t"}
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
+class Stretch(NamedTuple):
+    """A piece of a view: from ``start`` on it came from ``first`` to ``last`` of the view before, one to one or as a replacement."""
+
+    start: int
+    first: int
+    last: int
+    replaced: bool
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """A text and where each of its characters came from. Without a map it is the original, or all of it stands for ``whole``."""
+    """A text and where it came from: the original, a rewriting of another view (``stretches``), or the inside of the span ``whole``."""
 
     text: str
-    starts: tuple[int, ...] | None = None
-    ends: tuple[int, ...] | None = None
+    before: View | None = None
+    stretches: tuple[Stretch, ...] = ()
     whole: tuple[int, int] | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span of the original text from which the characters ``start`` to ``end`` of this view came."""
+        """Return the span of the original text from which the characters ``start`` to ``end`` (at least one) of this view came."""
         if self.whole is not None:
             return self.whole
-        if self.starts is None or self.ends is None:
+        if self.before is None:
             return start, end
-        return self.starts[start], self.ends[end - 1]
+        if not self.stretches:  # rewritten one to one
+            return self.before.span(start, end)
+        head, tail = self._stretch(start), self._stretch(end - 1)
+        first = head.first if head.replaced else head.first + start - head.start
+        last = tail.last if tail.replaced else tail.first + end - tail.start
+        return self.before.span(first, last)
+
+    def _stretch(self, index: int) -> Stretch:
+        return self.stretches[bisect_right(self.stretches, index, key=_start) - 1]
+
+
+def _start(stretch: Stretch) -> int:
+    return stretch.start
 
 
 @lru_cache(maxsize=8192)
@@ -72,10 +95,14 @@ def fold(character: str) -> str:
 
 def views(text: str) -> tuple[View, ...]:
     """Return all views of a text, the text itself first. Plain ASCII without escapes has one."""
-    original = View(text)
-    found = [original]
-    current = _folded(original)
-    if current is not original:
+    return derived(View(text))
+
+
+def derived(view: View) -> tuple[View, ...]:
+    """Return a view and all that can be made of it by folding and unescaping."""
+    found = [view]
+    current = _folded(view)
+    if current is not view:
         found.append(current)
     for _ in range(ESCAPE_DEPTH):
         unescaped = _unescaped(current)
@@ -94,11 +121,12 @@ def _folded(view: View) -> View:
     changes = {one: folded for one in set(text) if one > "\x7f" and (folded := fold(one)) != one}
     if not changes:
         return view
-    folded_text = text.translate({ord(one): folded for one, folded in changes.items()})
-    if all(len(folded) == 1 for folded in changes.values()):
-        return View(folded_text, view.starts, view.ends, view.whole)  # one to one: the map, or none, stays right
     resized = "".join(one for one, folded in changes.items() if len(folded) != 1)
-    return _replaced(view, re.compile(f"[{re.escape(resized)}]"), changes.__getitem__, folded_text)
+    folded_text = text.translate({ord(one): folded for one, folded in changes.items()})
+    if not resized:
+        return View(folded_text, view, whole=view.whole)
+    _, stretches = _rewritten(text, re.compile(f"[{re.escape(resized)}]"), changes.__getitem__)
+    return View(folded_text, view, stretches, view.whole)
 
 
 def _unescaped(view: View) -> View:
@@ -106,37 +134,29 @@ def _unescaped(view: View) -> View:
     text = view.text
     if _ESCAPE_SIGNS.search(text) is None or _ESCAPES.search(text) is None:
         return view
-    return _replaced(view, _ESCAPES, _meaning)
+    unescaped, stretches = _rewritten(text, _ESCAPES, _meaning)
+    return View(unescaped, view, stretches, view.whole)
 
 
-def _replaced(view: View, pattern: re.Pattern[str], meaning: Callable[[str], str], result: str | None = None) -> View:
-    """Replace every match by its meaning and keep the map; ``result`` is the text when the caller has it already."""
-    text = view.text
+def _rewritten(text: str, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> tuple[str, tuple[Stretch, ...]]:
+    """Replace every match by its meaning; return the text and what came from where. Empty stretches are left out."""
     pieces: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    position = 0
+    stretches: list[Stretch] = []
+    position = length = 0
     for match in pattern.finditer(text):
+        first, last = match.span()
         meant = meaning(match.group())
-        _copy(view, position, match.start(), starts, ends)
-        start, end = view.span(match.start(), match.end())
-        starts.extend([start] * len(meant))
-        ends.extend([end] * len(meant))
-        pieces += (text[position : match.start()], meant)
-        position = match.end()
+        if first > position:
+            stretches.append(Stretch(length, position, first, replaced=False))
+            length += first - position
+        if meant:
+            stretches.append(Stretch(length, first, last, replaced=True))
+            length += len(meant)
+        pieces += (text[position:first], meant)
+        position = last
+    stretches.append(Stretch(length, position, len(text), replaced=False))
     pieces.append(text[position:])
-    _copy(view, position, len(text), starts, ends)
-    return View("".join(pieces) if result is None else result, tuple(starts), tuple(ends), view.whole)
-
-
-def _copy(view: View, start: int, end: int, starts: list[int], ends: list[int]) -> None:
-    """Carry the map of an unchanged stretch over."""
-    if view.starts is not None and view.ends is not None:
-        starts.extend(view.starts[start:end])
-        ends.extend(view.ends[start:end])
-    else:
-        starts.extend(range(start, end))
-        ends.extend(range(start + 1, end + 1))
+    return "".join(pieces), tuple(stretches)
 
 
 def _meaning(escape: str) -> str:

@@ -1,0 +1,270 @@
+"""DLP: what goes out is clean, stays readable and stays what it claims to be; what cannot be read does not go out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockgate_workers.dlp import decide as module
+from lockgate_workers.dlp.decide import (
+    RULE_CLEAN,
+    RULE_MALFORMED,
+    RULE_MARKUP,
+    RULE_MEDIA_TYPE,
+    RULE_RESIDUE,
+    DlpDecision,
+    DlpOutcome,
+    decide,
+)
+from lockgate_workers.scanning.engine import ScanLimits, Scanner
+from lockgate_workers.scanning.findings import Refusal
+from lockgate_workers.scanning.loading import load_scanner
+
+AWS = "AKIA" + "IOSFODNN7EXAMPLE"
+GITHUB = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+MAIL = "anna.berg@lockgate-mail.org"
+PEM = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEpAIBAAKCAQEAvJ3k9f0\n-----END RSA PRIVATE KEY-----"
+PLAIN, JSON, HTML = "text/plain", "application/json", "text/html"
+
+
+def is_blocked(found: DlpDecision, rule: str) -> bool:
+    return (found.decision, found.rule, found.body, found.content_type) == (DlpOutcome.BLOCK, rule, "", "")
+
+
+# --- plain text -------------------------------------------------------------------------------------------------------
+
+
+def test_clean_text_passes_untouched(scanner: Scanner) -> None:
+    body = "if a < b && c > d: use List<Object>, Map<String, T>, #include <stdio.h>; &lt;div&gt; stays"
+    found = decide(body, PLAIN, scanner)
+    assert (found.decision, found.rule, found.body) == (DlpOutcome.PASS, RULE_CLEAN, body)
+    assert found.content_type == "text/plain; charset=utf-8"
+
+
+def test_secrets_are_replaced_by_the_name_of_the_rule(scanner: Scanner) -> None:
+    found = decide(f"key {AWS}, mail {MAIL}.", PLAIN, scanner)
+    assert found.body == "key [REDACTED:aws-access-key], mail [REDACTED:email]."
+    assert (found.decision, found.rule) == (DlpOutcome.REDACT, "aws-access-key")
+
+
+def test_a_private_key_blocks_the_whole_answer(scanner: Scanner) -> None:
+    found = decide(f"here it is:\n{PEM}\n", PLAIN, scanner)
+    assert is_blocked(found, "private-key")
+    assert found.findings
+
+
+def test_a_flag_alone_lets_the_answer_pass_and_is_told(scanner: Scanner) -> None:
+    found = decide("call (619) 520-0994 now", PLAIN, scanner)
+    assert (found.decision, found.rule) == (DlpOutcome.PASS, "phone-national")
+    assert found.body == "call (619) 520-0994 now"
+
+
+def test_active_markup_in_plain_text_is_taken_out_and_the_rest_stays(scanner: Scanner) -> None:
+    found = decide("a < b <script>steal()</script> &amp; c", PLAIN, scanner)
+    assert found.body == "a < b [REMOVED:markup] &amp; c"
+    assert (found.decision, found.rule) == (DlpOutcome.REDACT, RULE_MARKUP)
+
+
+def test_a_lone_surrogate_is_malformed(scanner: Scanner) -> None:
+    assert is_blocked(decide("a\ud800", PLAIN, scanner), RULE_MALFORMED)
+
+
+# --- media types ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/pdf",
+        "image/png",
+        "text/xml",
+        "application/x-www-form-urlencoded",
+        "evil+json",
+        "image/svg+json",
+        "text/plain; charset=utf-7",
+        "text/plain; charset=utf-16",
+        "multipart/form-data; boundary=x",
+        "application/octet-stream",
+        "text/plain\r\nX-Evil: 1",
+    ],
+)
+def test_a_type_nobody_can_read_is_blocked(content_type: str, scanner: Scanner) -> None:
+    assert is_blocked(decide("fine", content_type, scanner), RULE_MEDIA_TYPE)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "Text/Plain; Charset=UTF-8", "text/markdown", "text/plain;charset=us-ascii"]
+)
+def test_known_types_are_read(content_type: str, scanner: Scanner) -> None:
+    assert decide("fine", content_type, scanner).decision is DlpOutcome.PASS
+
+
+def test_json_under_another_name_is_read_as_json(scanner: Scanner) -> None:
+    found = decide(json.dumps({"k": AWS}), "application/problem+json", scanner)
+    assert json.loads(found.body) == {"k": "[REDACTED:aws-access-key]"}
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def test_clean_json_goes_out_as_the_very_text_that_came_in(scanner: Scanner) -> None:
+    body = ' {"b": [1.50, 1e3, -0, true, null, "\\u00e9"], "a": {}}\n'
+    found = decide(body, JSON, scanner)
+    assert (found.decision, found.body) == (DlpOutcome.PASS, body)
+
+
+def test_each_field_is_redacted_for_itself_and_the_rest_stays_exact(scanner: Scanner) -> None:
+    body = json.dumps({"n": [12345678901234567890, 0.1], "deep": [{"x": f"use {AWS} now"}], MAIL: True})
+    found = decide(body, JSON, scanner)
+    assert '"n":[12345678901234567890,0.1]' in found.body
+    assert json.loads(found.body) == {
+        "n": [12345678901234567890, 0.1],
+        "deep": [{"x": "use [REDACTED:aws-access-key] now"}],
+        "[REDACTED:email]": True,
+    }
+
+
+def test_the_name_of_a_member_tells_what_its_value_is(scanner: Scanner) -> None:
+    found = decide('{"password": "uvK7#pq2mW9z", "note": "uvK7#pq2mW9z"}', JSON, scanner)
+    assert json.loads(found.body) == {"password": "[REDACTED:password-assignment]", "note": "uvK7#pq2mW9z"}
+    assert len(found.findings) == 1
+
+
+def test_a_card_number_written_as_a_number_is_found(scanner: Scanner) -> None:
+    found = decide('{"pan": 4111111111111111, "sum": 4111111111111112}', JSON, scanner)
+    assert json.loads(found.body) == {"pan": "[REDACTED:card-number]", "sum": 4111111111111112}
+
+
+def test_escaped_json_text_is_found(scanner: Scanner) -> None:
+    escaped = "".join(f"\\u{ord(one):04x}" for one in AWS)
+    assert json.loads(decide(f'["{escaped}"]', JSON, scanner).body) == ["[REDACTED:aws-access-key]"]
+
+
+def test_two_names_redacted_to_the_same_marker_lose_no_value(scanner: Scanner) -> None:
+    found = decide(json.dumps({MAIL: 1, "b" + MAIL: 2, "c" + MAIL: 3}), JSON, scanner)
+    assert json.loads(found.body) == {"[REDACTED:email]": 1, "[REDACTED:email]#2": 2, "[REDACTED:email]#3": 3}
+
+
+def test_a_script_in_a_json_string_is_taken_out(scanner: Scanner) -> None:
+    found = decide(json.dumps({"html": "<img src=x onerror=alert(1)>hi"}), JSON, scanner)
+    assert json.loads(found.body) == {"html": "[REMOVED:markup]hi"}
+    assert found.rule == RULE_MARKUP
+
+
+def test_a_private_key_in_a_json_string_blocks(scanner: Scanner) -> None:
+    assert is_blocked(decide(json.dumps({"k": PEM}), JSON, scanner), "private-key")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        '{"a": 1, "a": 2}',
+        '[{"a": 1, "b": {"c": 1, "c": 1}}]',
+        "[NaN]",
+        "[Infinity]",
+        "[-Infinity]",
+        "[1e400]",
+        "[" + "9" * 5000 + "]",
+        '["\\ud800"]',
+        '{"\\udfff": 1}',
+        '["\ud800"]',
+        "[" * 200 + "]" * 200,
+        "[" * 100_000,
+        "[" * 100_000 + "]" * 100_000,
+        '{"a": 1} {"b": 2}',
+        "\ufeff[]",
+        "[01]",
+        "['a']",
+    ],
+)
+def test_json_that_two_parsers_might_read_differently_is_blocked(body: str, scanner: Scanner) -> None:
+    assert is_blocked(decide(body, JSON, scanner), RULE_MALFORMED)
+
+
+# --- HTML -------------------------------------------------------------------------------------------------------------
+
+
+def test_html_keeps_its_text_and_loses_what_runs(scanner: Scanner) -> None:
+    body = '<p onclick="x()">Hi <b>you</b></p><script>x()</script><a href="javascript:x()">a</a><iframe src=//e></iframe><svg onload=x()>'
+    found = decide(body, HTML, scanner)
+    assert found.body == '<p>Hi <b>you</b></p><a rel="noopener noreferrer">a</a>'
+    assert found.content_type == "text/html; charset=utf-8"
+
+
+def test_html_is_redacted_after_it_was_cleaned(scanner: Scanner) -> None:
+    found = decide(f"<p>{AWS[:8]}<span></span></p><p>{GITHUB}</p>", HTML, scanner)
+    assert "[REDACTED:github-token]" in found.body
+
+
+def test_a_secret_split_by_tags_is_not_released(scanner: Scanner) -> None:
+    found = decide(f"<p>{AWS[:8]}<b>{AWS[8:]}</b></p>", HTML, scanner)
+    assert is_blocked(found, RULE_RESIDUE)
+
+
+def test_a_secret_split_by_a_comment_is_found(scanner: Scanner) -> None:
+    found = decide(f"<p>{AWS[:8]}<!-- -->{AWS[8:]}</p>", HTML, scanner)
+    assert found.body == "<p>[REDACTED:aws-access-key]</p>"
+
+
+# --- failing closed ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"), [("plain text", PLAIN), ('["plain text"]', JSON), ("<p>plain text</p>", HTML)]
+)
+def test_a_refused_scan_blocks_by_its_reason(body: str, content_type: str) -> None:
+    narrow = load_scanner("dlp", limits=ScanLimits(max_bytes=5))
+    assert is_blocked(decide(body, content_type, narrow), Refusal.SIZE.value)
+
+
+@pytest.mark.parametrize(("body", "content_type"), [(f"a {AWS}", PLAIN), (json.dumps([AWS]), JSON), (f"<p>{AWS}</p>", HTML)])
+def test_when_redaction_does_not_work_nothing_goes_out(
+    body: str, content_type: str, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: Callable[..., str] = lambda text, _findings: text + "."  # noqa: E731 - a stand-in of one line
+    monkeypatch.setattr(module, "redact", broken)
+    assert is_blocked(decide(body, content_type, scanner), RULE_RESIDUE)
+
+
+SECRETS = (AWS, GITHUB, MAIL, "5555 5555 5555 4444", "DE89 3704 0044 0532 0130 00", "10.20.30.40:5432")
+FILLER = st.text(st.sampled_from(list("abc XYZ 019.,:;-_/<>\"'\n\\%&=\u00e9\u200b\uff41\u0441{}[]")), max_size=30)
+PIECES = st.lists(st.tuples(FILLER, st.sampled_from(SECRETS)), max_size=4)
+RELAXED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@RELAXED
+@given(PIECES, st.sampled_from([PLAIN, HTML]))
+def test_what_is_released_is_at_rest_and_holds_no_secret(
+    scanner: Scanner, pieces: list[tuple[str, str]], content_type: str
+) -> None:
+    found = decide("".join(f"{filler} | {secret} | " for filler, secret in pieces), content_type, scanner)
+    assert not any(secret in found.body for secret in SECRETS)
+    if found.decision is not DlpOutcome.BLOCK:
+        again = decide(found.body, content_type, scanner)
+        assert again.body == found.body
+
+
+@RELAXED
+@given(
+    st.recursive(
+        st.none() | FILLER | st.sampled_from(SECRETS) | st.integers(),
+        lambda inner: st.lists(inner) | st.dictionaries(FILLER | st.sampled_from(SECRETS), inner),
+    )
+)
+def test_released_json_is_json_of_the_same_shape_without_a_secret(scanner: Scanner, value: object) -> None:
+    found = decide(json.dumps(value), JSON, scanner)
+    if found.decision is DlpOutcome.BLOCK:
+        return
+    released = json.loads(found.body)
+    assert type(released) is type(value) or (isinstance(value, int) and isinstance(released, str))
+    if isinstance(value, (list, dict)):
+        assert len(released) == len(value)
+    assert not any(secret in found.body for secret in SECRETS)
+    assert decide(found.body, JSON, scanner).body == found.body
