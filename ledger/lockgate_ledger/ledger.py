@@ -293,7 +293,7 @@ def _append(connection: Connection, log: AuditWriter, entries: Sequence[AuditEnt
 
 def _recompute(connection: Connection, recomputation: Recomputation, end: int) -> None:
     """One page, recomputed on the reading thread, so that the event loop stays free."""
-    recomputation.feed(*proofs.stretch(connection, recomputation.size, end))
+    recomputation.feed(end, *proofs.stretch(connection, recomputation.size, end))
 
 
 async def migrate(url: str, *, limits: Limits) -> None:

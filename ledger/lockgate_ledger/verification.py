@@ -75,19 +75,24 @@ class Recomputation:
         return self._bad is not None
 
     def feed(
-        self, entries: Sequence[StoredEntry], checkpoints: Mapping[int, StoredCheckpoint], subtrees: Mapping[int, bytes]
+        self,
+        end: int,
+        entries: Sequence[StoredEntry],
+        checkpoints: Mapping[int, StoredCheckpoint],
+        subtrees: Mapping[int, bytes],
     ) -> None:
-        """Take the next entries, with the checkpoints (by size) and the subtrees (by place) that end among them."""
+        """Take the entries up to size ``end``, with the checkpoints (by size) and the subtrees (by place) that end among them."""
         try:
             for entry in entries:
                 self._take(entry, subtrees)
                 if (checkpoint := checkpoints.get(self.size)) is not None:
                     self._check(checkpoint)
+            self._check_complete(end)
         except _BadEntryError as bad:
             self._bad = bad
 
     def finish(self, head: Frontier, beyond: int) -> Verification:
-        """Compare with the stored head; ``beyond`` is how many rows stand after it that should not."""
+        """Compare with the stored head, up to which entries were fed; ``beyond`` is how many rows stand after it that should not."""
         if self._bad is None:
             try:
                 self._finish(head, beyond)
@@ -111,6 +116,10 @@ class Recomputation:
             if subtrees.get(place) != node:
                 raise _BadEntryError(max(self._checked, place * WIDTH), "a stored subtree hash does not recompute")
         self._check_witnessed()
+
+    def _check_complete(self, end: int) -> None:
+        if self.size < end:
+            raise _BadEntryError(self.size, "an entry is missing")
 
     def _compare_columns(self, entry: StoredEntry) -> None:
         try:
@@ -141,8 +150,6 @@ class Recomputation:
         self._checkpoints += 1
 
     def _finish(self, head: Frontier, beyond: int) -> None:
-        if self.size < head.size:
-            raise _BadEntryError(self.size, "entries are missing at the end")
         if beyond:
             raise _BadEntryError(head.size, "there are entries or checkpoints after the head")
         if self._checked != self.size:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from lockgate_ledger.ledger import Ledger
 from lockgate_ledger.records import AgentRecord, ClientRecord, Ending, KeyRecord, NewRequest, Progress
 from lockgate_schemas.audit import AuditEntry, decision_entry
 from lockgate_schemas.envelope import digest_of
@@ -27,6 +28,7 @@ SIGNERS = {
     for seed, role in enumerate((Role.INGRESS, Role.AUTHZ, Role.INSPECTION, Role.DLP, Role.OUTCOME), start=1)
 }
 GATES = (Role.AUTHZ, Role.INSPECTION, Role.DLP)
+Reopen = Callable[..., Awaitable[Ledger]]
 RESPONSE = msgspec.Raw(b'{"status":"ok","body":"done"}')
 
 

@@ -1,0 +1,40 @@
+"""A ledger in a file, and a way to open further ones on it, for what only this kind of database can show."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from ledger_crafting import AUDIT_SIGNER, AUDIT_TRUST, NOW, Reopen
+
+from lockgate_ledger.ledger import Ledger
+from lockgate_schemas.limits import Limits
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+async def reopen(path: Path) -> AsyncIterator[Reopen]:
+    async with AsyncExitStack() as stack:
+
+        async def another(*, waits: int = 5_000, **settings: Any) -> Ledger:
+            given = {"audit_signer": AUDIT_SIGNER, "audit_trust": AUDIT_TRUST, "clock": lambda: NOW, **settings}
+            limits = Limits(ledger_timeout=waits)
+            return await stack.enter_async_context(Ledger.open(f"sqlite:///{path}", limits=limits, **given))
+
+        yield another
+
+
+@pytest.fixture
+async def ledger(reopen: Reopen) -> Ledger:
+    return await reopen(create=True)
