@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("size", WHOLE, nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_audit_head_one_row"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_head_one_row")),
         sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
     )
     op.create_table(
@@ -103,7 +103,7 @@ def upgrade() -> None:
         "policy_epoch",
         sa.Column("id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("epoch", WHOLE, nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_policy_epoch_one_row"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_policy_epoch_one_row")),
         sa.PrimaryKeyConstraint("id", name="pk_policy_epoch"),
     )
     op.create_table(
