@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.examples import failures
 from lockgate_workers.scanning.findings import Refusal
+from lockgate_workers.scanning.loading import load_scanner
+from lockgate_workers.scanning.packs import Rule
 
 SIZE = 100_000
 CPU_SECONDS = 0.8
@@ -54,6 +59,31 @@ def test_rules_name_what_they_find_and_carry_both_kinds_of_example(kind: str, re
     for rule in scanner.rules:
         assert rule.examples.match, rule.id
         assert rule.examples.skip, rule.id
+
+
+def gated_rules() -> list[tuple[str, Rule]]:
+    found = []
+    for kind in ("dlp", "injection"):
+        found += [(kind, rule) for rule in load_scanner(kind).rules if rule.gate and r"\x{" not in rule.pattern]
+    return found
+
+
+@pytest.mark.parametrize(("kind", "rule"), gated_rules(), ids=lambda value: getattr(value, "id", value))
+def test_a_gate_holds_wherever_its_pattern_does(kind: str, rule: Rule, request: pytest.FixtureRequest) -> None:
+    scanner: Scanner = request.getfixturevalue(f"{kind}_scanner")
+    position = scanner.rules.index(rule)
+    flags = re.MULTILINE | (re.IGNORECASE if rule.caseless else 0)
+
+    @settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.from_regex(re.compile(rule.pattern, flags | re.ASCII), alphabet=st.characters(max_codepoint=0x2FF, codec="utf-8"))
+    )
+    def gate_holds(text: str) -> None:
+        data = text.encode()
+        if next(scanner._exact[position].candidates(data), None) is not None:
+            assert position in scanner._gate.hits(data)
+
+    gate_holds()
 
 
 def repeated(seed: str) -> str:

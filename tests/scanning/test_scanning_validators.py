@@ -24,6 +24,7 @@ from lockgate_workers.scanning.validators import VALIDATORS, entropy
         ("ssn", "536-22-8726", "536-00-8726"),
         ("ssn", "536-22-8726", "078-05-1120"),
         ("jwt", "eyJhbGciOiJIUzI1NiJ9.e30.x", "eyJmb28iOiJiYXIifQ.e30.x"),
+        ("phone", "+33 6 19 26 28 54", "0010000010"),
         ("jwt", "eyJhbGciOiJIUzI1NiJ9.e30.x", "not-json.e30.x"),
         ("private-address", "10.1.2.3:8080", "11.1.2.3"),
         ("private-address", "172.31.0.0/16", "172.32.0.1"),

@@ -22,6 +22,7 @@ _SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "123456789"})
 _ITIN_FIRST: Final = "9"
 _LUHN_MAX_DIGIT: Final = 9
 _CARD_DISTINCT: Final = 2
+_PHONE_MIN, _PHONE_MAX, _PHONE_DISTINCT = 8, 15, 3
 _SIGNS: Final = "!@#$%^&*?~+"
 _IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
@@ -64,6 +65,12 @@ def ssn(text: str) -> bool:
     area, group, serial = number[:3], number[3:5], number[5:]
     refused = area in {"000", "666"} or area[0] == _ITIN_FIRST or group == "00" or serial == "0000"
     return not refused and number not in _SSN_ADVERTISED and len(set(number)) > 1
+
+
+def phone(text: str) -> bool:
+    """A number with country code: as many digits as E.164 allows and a network needs, and not a pattern of two digits."""
+    number = digits(text).removeprefix("00")
+    return _PHONE_MIN <= len(number) <= _PHONE_MAX and len(set(number)) >= _PHONE_DISTINCT
 
 
 def jwt(text: str) -> bool:
@@ -117,6 +124,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = MappingProxyType(
         "luhn": luhn,
         "iban": iban,
         "ssn": ssn,
+        "phone": phone,
         "jwt": jwt,
         "private-address": private_address,
         "mixed": mixed,
