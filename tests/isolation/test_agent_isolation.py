@@ -252,11 +252,11 @@ def test_the_table_is_as_wide_as_promised() -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
-async def test_an_agent_cannot(site, probe: Probe) -> None:
+async def test_an_agent_cannot(site: Any, probe: Probe) -> None:
     assert not await site.attack("alpha", probe.attempt), probe.sentence
 
 
 @pytest.mark.parametrize("probe", CONTROLLED, ids=lambda probe: probe.id)
-async def test_with_one_grant_too_many_an_agent_could(fresh_site, widening, probe: Probe) -> None:
+async def test_with_one_grant_too_many_an_agent_could(fresh_site: Any, widening: Any, probe: Probe) -> None:
     await fresh_site.widen("alpha", widening(**probe.control))
     assert await fresh_site.attack("alpha", probe.attempt), f"the probe does not bite: {probe.sentence}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import nats
 import nats.errors
@@ -16,7 +17,7 @@ from lockgate_broker.nats.keys import new_seed, public_key
 NEXT = "$JS.API.CONSUMER.MSG.NEXT.D_alpha.agent"
 
 
-async def test_an_agent_pulls_its_own_dispatches_and_a_double_ack_is_confirmed(fresh_site) -> None:
+async def test_an_agent_pulls_its_own_dispatches_and_a_double_ack_is_confirmed(fresh_site: Any) -> None:
     async with fresh_site.attacker("alpha") as mine:
         subject = await mine.own_delivery()
         assert subject.startswith("$JS.ACK.D_alpha.agent.1.")
@@ -26,13 +27,13 @@ async def test_an_agent_pulls_its_own_dispatches_and_a_double_ack_is_confirmed(f
     assert state["D_alpha"]["counts"]["messages"] == 299
 
 
-async def test_an_agent_s_own_reply_is_confirmed(fresh_site) -> None:
+async def test_an_agent_s_own_reply_is_confirmed(fresh_site: Any) -> None:
     async with fresh_site.attacker("alpha") as mine:
         answer = await mine.client.request("gw.reply.alpha.d1", b"result", timeout=5)
         assert json.loads(answer.data) == {"stream": "R_alpha", "seq": 2}
 
 
-async def test_an_agent_hears_its_own_cancellations(site) -> None:
+async def test_an_agent_hears_its_own_cancellations(site: Any) -> None:
     async with site.attacker("alpha") as mine, site.attacker("outcome") as outcome:
         subscription = await mine.client.subscribe("gw.cancel.alpha")
         await mine.client.flush()
@@ -42,7 +43,7 @@ async def test_an_agent_hears_its_own_cancellations(site) -> None:
         assert not mine.complaints
 
 
-async def redirected(site, listener: str, subject: str, reply: str) -> bool:
+async def redirected(site: Any, listener: str, subject: str, reply: str) -> bool:
     """Have a delivery of alpha's sent to ``reply``; say whether ``listener`` hears it on ``subject``."""
     async with site.attacker("alpha") as mine, site.attacker(listener) as victim:
         subscription = await victim.client.subscribe(subject)
@@ -64,24 +65,24 @@ LISTENERS = [
 
 
 @pytest.mark.parametrize(("listener", "subject", "reply"), LISTENERS)
-async def test_redirected_answers_reach_no_listener(site, listener: str, subject: str, reply: str) -> None:
+async def test_redirected_answers_reach_no_listener(site: Any, listener: str, subject: str, reply: str) -> None:
     assert not await redirected(site, listener, subject, reply)
 
 
 @pytest.mark.parametrize(("listener", "subject", "reply"), LISTENERS)
 async def test_inside_the_gateway_s_account_redirected_answers_would(
-    fresh_site, widening, listener: str, subject: str, reply: str
+    fresh_site: Any, widening: Any, listener: str, subject: str, reply: str
 ) -> None:
     await fresh_site.widen("alpha", widening(inside_gateway=True))
     assert await redirected(fresh_site, listener, subject, reply)
 
 
 @pytest.mark.parametrize(("victim", "subject"), [("beta", "_INBOX_AG_beta.>"), ("beta", "gw.cancel.beta")])
-async def test_redirected_answers_reach_no_other_agent(site, victim: str, subject: str) -> None:
+async def test_redirected_answers_reach_no_other_agent(site: Any, victim: str, subject: str) -> None:
     assert not await redirected(site, victim, subject, subject.replace(">", "x"))
 
 
-async def collision(site, subject: str) -> bool:
+async def collision(site: Any, subject: str) -> bool:
     """Use a message id before beta does; say whether beta's own reply was taken for a duplicate."""
     async with site.attacker("alpha") as mine, site.attacker("beta") as victim:
         header = {"Nats-Msg-Id": "dispatch-7"}
@@ -90,16 +91,16 @@ async def collision(site, subject: str) -> bool:
         return bool(json.loads(answer.data).get("duplicate"))
 
 
-async def test_a_message_id_taken_early_suppresses_no_other_agent_s_reply(fresh_site) -> None:
+async def test_a_message_id_taken_early_suppresses_no_other_agent_s_reply(fresh_site: Any) -> None:
     assert not await collision(fresh_site, "gw.reply.alpha.d7")
 
 
-async def test_in_a_shared_stream_a_message_id_taken_early_would(fresh_site, widening) -> None:
+async def test_in_a_shared_stream_a_message_id_taken_early_would(fresh_site: Any, widening: Any) -> None:
     await fresh_site.widen("alpha", widening(services=("gw.reply.beta.*",)))
     assert await collision(fresh_site, "gw.reply.beta.x")
 
 
-async def refused(site, **options: object) -> bool:
+async def refused(site: Any, **options: object) -> bool:
     client = Client()
     errors: list[str] = []
 
@@ -115,21 +116,21 @@ async def refused(site, **options: object) -> bool:
     return False
 
 
-async def test_nobody_gets_in_without_a_key(site) -> None:
+async def test_nobody_gets_in_without_a_key(site: Any) -> None:
     assert await refused(site)
 
 
 @pytest.mark.parametrize("user", ["AG_beta", "dlp", "GW", "SYS", "sys", "provisioner", "admin", ""])
-async def test_no_name_and_password_gets_in(site, user: str) -> None:
+async def test_no_name_and_password_gets_in(site: Any, user: str) -> None:
     assert await refused(site, user=user, password="s3cret")
     assert await refused(site, user=user, password="")
 
 
-async def test_an_unknown_key_does_not_get_in(site) -> None:
+async def test_an_unknown_key_does_not_get_in(site: Any) -> None:
     assert await refused(site, nkeys_seed_str=new_seed())
 
 
-async def test_another_s_public_key_with_one_s_own_signature_does_not_get_in(site) -> None:
+async def test_another_s_public_key_with_one_s_own_signature_does_not_get_in(site: Any) -> None:
     pair = nkeys.from_seed(bytearray(site.credentials["alpha"].seed.encode()))
 
     def sign(nonce: str) -> bytes:
@@ -147,7 +148,7 @@ async def ignore(error: Exception) -> None:
     assert "authorization" in str(error).lower()
 
 
-async def test_naming_another_user_beside_one_s_own_key_changes_nothing(site) -> None:
+async def test_naming_another_user_beside_one_s_own_key_changes_nothing(site: Any) -> None:
     client = Client()
     await client.connect(
         [site.server.url],
@@ -173,9 +174,9 @@ async def test_naming_another_user_beside_one_s_own_key_changes_nothing(site) ->
         await client.close()
 
 
-async def test_an_agent_cannot_take_more_connections_than_it_has(fresh_site) -> None:
+async def test_an_agent_cannot_take_more_connections_than_it_has(fresh_site: Any) -> None:
     held = [await fresh_site.raw(fresh_site.credentials["alpha"], tolerate) for _ in range(4)]
-    with pytest.raises(nats.errors.Error, match="(?i)maximum account active connections exceeded"):
+    with pytest.raises(nats.errors.Error, match=r"(?i)maximum account active connections exceeded"):
         await fresh_site.raw(fresh_site.credentials["alpha"], tolerate)
     async with fresh_site.attacker("beta") as neighbour:
         assert await neighbour.asks("gw.reply.beta.x", b"fine")
@@ -183,14 +184,14 @@ async def test_an_agent_cannot_take_more_connections_than_it_has(fresh_site) -> 
         await client.close()
 
 
-async def test_an_agent_cannot_take_more_subscriptions_than_it_has(fresh_site) -> None:
+async def test_an_agent_cannot_take_more_subscriptions_than_it_has(fresh_site: Any) -> None:
     async with fresh_site.attacker("alpha") as mine:
         for number in range(25):
             await mine.client.subscribe(f"_INBOX_AG_alpha.{number}")
         assert any("maximum subscriptions exceeded" in complaint.lower() for complaint in await flushed(mine))
 
 
-async def test_a_payload_over_the_limit_ends_the_connection_and_is_not_stored(fresh_site) -> None:
+async def test_a_payload_over_the_limit_ends_the_connection_and_is_not_stored(fresh_site: Any) -> None:
     async with fresh_site.attacker("alpha") as mine:
         mine.client._max_payload = 1 << 30
         await mine.client.publish("gw.reply.alpha.x", b"x" * (LIMIT + 1))
@@ -206,7 +207,7 @@ async def tolerate(error: Exception) -> None:
     assert isinstance(error, nats.errors.Error)
 
 
-async def flushed(attack) -> list[str]:
+async def flushed(attack: Any) -> list[str]:
     try:
         await attack.client.flush(timeout=2)
         await attack.client.flush(timeout=2)

@@ -6,28 +6,32 @@ hop verifies stamps. What a permission can stop, it stops here.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 
+Attempt = Callable[[Any], Awaitable[bool]]
 PULL = b'{"batch":1,"expires":200000000}'
 
 
-def pull(stream: str, consumer: str):
+def pull(stream: str, consumer: str) -> Attempt:
     return lambda attack: attack.asks(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", PULL)
 
 
-def api(call: str, body: bytes = b""):
+def api(call: str, body: bytes = b"") -> Attempt:
     return lambda attack: attack.asks(f"$JS.API.{call}", body)
 
 
-def publish(subject: str):
+def publish(subject: str) -> Attempt:
     return lambda attack: attack.publishes(subject)
 
 
-def hear(subject: str):
+def hear(subject: str) -> Attempt:
     return lambda attack: attack.hears(subject)
 
 
-def redirect(reply: str):
+def redirect(reply: str) -> Attempt:
     return lambda attack: attack.redirects("$JS.API.CONSUMER.MSG.NEXT.O_shop.client", PULL, reply)
 
 
@@ -145,22 +149,22 @@ WORKERS = {
 
 
 @pytest.mark.parametrize("name", CLIENT)
-async def test_a_client_cannot(site, name: str) -> None:
+async def test_a_client_cannot(site: Any, name: str) -> None:
     assert not await site.attack("shop", CLIENT[name])
 
 
 @pytest.mark.parametrize("role", WORKERS)
 @pytest.mark.parametrize("name", EVERY_WORKER)
-async def test_no_worker_can(site, role: str, name: str) -> None:
+async def test_no_worker_can(site: Any, role: str, name: str) -> None:
     assert not await site.attack(role, EVERY_WORKER[name])
 
 
 @pytest.mark.parametrize(("role", "name"), [(role, name) for role, probes in WORKERS.items() for name in probes])
-async def test_a_worker_cannot(site, role: str, name: str) -> None:
+async def test_a_worker_cannot(site: Any, role: str, name: str) -> None:
     assert not await site.attack(role, WORKERS[role][name])
 
 
-async def test_the_provisioner_cannot_publish_into_any_queue(site) -> None:
+async def test_the_provisioner_cannot_publish_into_any_queue(site: Any) -> None:
     for topic in ("gw.authz", "gw.inspection", "gw.outcomes", "gw.dispatch.alpha", "gw.outcome.shop", "gw.cancel.alpha"):
         assert not await site.attack("provisioner", publish(topic))
 
@@ -177,6 +181,6 @@ async def test_the_provisioner_cannot_publish_into_any_queue(site) -> None:
         ("shop", redirect("gw.dispatch.alpha"), {"inside_gateway": True}),
     ],
 )
-async def test_with_one_grant_too_many_they_could(fresh_site, widening, who: str, attempt, grant: dict) -> None:
+async def test_with_one_grant_too_many_they_could(fresh_site: Any, widening: Any, who: str, attempt: Any, grant: dict) -> None:
     await fresh_site.widen(who, widening(**grant))
     assert await fresh_site.attack(who, attempt)

@@ -50,9 +50,20 @@ class EmbeddedServer:
     """One nats-server process. Start it, hand its folder to the provisioner, stop it."""
 
     def __init__(
-        self, root: Path, *, port: int = 0, limits: Limits = DEFAULT_LIMITS, bound: float = 15.0, stop_bound: float = 5.0
+        self,
+        root: Path,
+        *,
+        port: int = 0,
+        listen: str = HOST,
+        advertise: str = "",
+        limits: Limits = DEFAULT_LIMITS,
+        bound: float = 15.0,
+        stop_bound: float = 5.0,
     ) -> None:
         """``port`` 0 takes the port of the last run, or a free one the first time.
+
+        ``listen`` and ``advertise`` are for a network of its own, such as that of containers: the interface, and the host that
+        credentials name. Messages are not encrypted on the way; beyond loopback the network has to be a private one.
 
         ``bound`` is for starting and reloading. ``stop_bound`` is shorter: with a thousand parties the server takes long to close its
         files one by one, and a kill loses nothing that it had confirmed.
@@ -62,12 +73,14 @@ class EmbeddedServer:
         self._bound = bound
         self._stop_bound = stop_bound
         self._port = port
+        self._listen = listen
+        self._advertise = advertise or listen
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"nats://{HOST}:{self._port}"
+        return f"nats://{self._advertise}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -86,7 +99,7 @@ class EmbeddedServer:
         binary = server_binary()
         fixed = self._port or _recorded_port(self.folder)
         for _ in range(PORT_ATTEMPTS):
-            self._port = fixed or _free_port()
+            self._port = fixed or _free_port(self._listen)
             self._write_configuration()
             if await self._launch(binary):
                 return
@@ -121,7 +134,9 @@ class EmbeddedServer:
 
     def _write_configuration(self) -> None:
         self.folder.prepare((self.url,))
-        write_private(self.folder.server_conf, server_configuration(self.folder, self._port, self._limits).encode())
+        write_private(
+            self.folder.server_conf, server_configuration(self.folder, self._listen, self._port, self._limits).encode()
+        )
         self.folder.write_accounts(self.folder.entries(), self._limits)
 
     async def _launch(self, binary: Path) -> bool:
@@ -145,12 +160,12 @@ class EmbeddedServer:
         raise ConfigurationError(f"the embedded broker did not start; {self.folder.log} says why")
 
 
-def server_configuration(folder: BrokerFolder, port: int, limits: Limits) -> str:
+def server_configuration(folder: BrokerFolder, host: str, port: int, limits: Limits) -> str:
     """The server's own part of the configuration. Pure."""
     return "\n".join(
         (
             "server_name: lockgate",
-            f'listen: "{HOST}:{port}"',
+            f'listen: "{host}:{port}"',
             f"pid_file: {_path(folder.pid)}",
             f"log_file: {_path(folder.log)}",
             "logfile_size_limit: 16MB",
@@ -222,9 +237,9 @@ def _recorded_port(folder: BrokerFolder) -> int:
     return urlsplit(folder.role_credential(Role.PROVISIONER).servers[0]).port or 0
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 

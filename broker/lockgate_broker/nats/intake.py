@@ -32,6 +32,7 @@ SHORT_ACK_TOKENS: Final = 9
 """``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``; the longer form of ADR-15 puts
 a domain and an account in front of the stream."""
 TICK: Final = 1.0
+"""Seconds between two looks at timers."""
 
 
 @dataclass(slots=True)
@@ -205,19 +206,20 @@ class NatsIntake:
 
     async def _keep(self) -> None:
         """Ask where credit is low, whenever something changed, and look after timers once a tick."""
-        next_tick = self._loop.time() + TICK
+        tick = min(TICK, self._wire.timing.hold / 2)
+        next_tick = self._loop.time() + tick
         while True:
             timer = self._loop.call_later(max(0.0, next_tick - self._loop.time()), self._work.set)
             await self._work.wait()
             timer.cancel()
             self._work.clear()
             if not self._wire.is_up or self._wire.is_closed:
-                next_tick = self._loop.time() + TICK
+                next_tick = self._loop.time() + tick
                 continue
             # A send that fails means the connection is going; everything is asked for again when it is back.
             with contextlib.suppress(BrokerError):
                 if self._loop.time() >= next_tick:
-                    next_tick = self._loop.time() + TICK
+                    next_tick = self._loop.time() + tick
                     self._expire()
                     await self._hold_on()
                 await self._ask_all()
@@ -314,6 +316,8 @@ class NatsIntake:
         if self._closing:
             raise BrokerError("this intake is closed")
         self._wire.check()
+        if self._keeper is not None and self._keeper.done():
+            raise BrokerError("this intake has stopped asking")  # nothing more would come, and silence would look like peace
         followed = [source for source in self._sources.values() if source.followed]
         if followed and all(source.refused for source in followed):
             raise BrokerRefusedError("these credentials may read none of the queues")

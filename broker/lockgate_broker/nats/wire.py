@@ -37,13 +37,15 @@ Watcher = Callable[[Kind, str], None]
 
 
 class _Client(Client):
-    """The library's client with two repairs.
+    """The library's client with three repairs.
 
     An account may have a smaller limit than the server, told in a second INFO after the login. A client that does not know it
     sends too much, and the server answers by dropping the connection.
 
     A PING goes to the socket at once, past what is still buffered; its PONG then says nothing about the subscription or
     publish before it. Here it waits its turn.
+
+    Closing while it reconnects can report the end of the attempt twice, as its very last step; the second report fails.
     """
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's own signature
@@ -51,6 +53,10 @@ class _Client(Client):
         limit = info.get("max_payload")
         if isinstance(limit, int) and limit > 0:
             self._max_payload = limit
+
+    async def _attempt_reconnect(self) -> None:
+        with contextlib.suppress(asyncio.InvalidStateError):
+            await super()._attempt_reconnect()
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         await self._flush_pending(force_flush=True)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,7 +28,7 @@ async def pull_all(intake: Intake, count: int, bound: float = 15.0) -> list[str]
     return found
 
 
-async def publish_until_confirmed(broker, message: Outbound, bound: float = 15.0) -> None:
+async def publish_until_confirmed(broker: Any, message: Outbound, bound: float = 15.0) -> None:
     end = time.monotonic() + bound
     while True:
         try:
@@ -36,7 +37,7 @@ async def publish_until_confirmed(broker, message: Outbound, bound: float = 15.0
             assert time.monotonic() < end, "the broker did not come back"
 
 
-async def test_after_a_kill_and_restart_everyone_goes_on_and_nothing_confirmed_is_lost(nats_bench) -> None:
+async def test_after_a_kill_and_restart_everyone_goes_on_and_nothing_confirmed_is_lost(nats_bench: Any) -> None:
     ingress, authz = await nats_bench.role(Role.INGRESS), await nats_bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
     alpha = agent("alpha")
@@ -56,7 +57,7 @@ async def test_after_a_kill_and_restart_everyone_goes_on_and_nothing_confirmed_i
     await publish_until_confirmed(party, Outbound("gw.reply.alpha.x", b"reply"))
 
 
-async def test_after_a_graceful_restart_a_waiting_pull_goes_on(nats_bench) -> None:
+async def test_after_a_graceful_restart_a_waiting_pull_goes_on(nats_bench: Any) -> None:
     ingress, authz = await nats_bench.role(Role.INGRESS), await nats_bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
     waiting = asyncio.create_task(pull_all(intake, 1))
@@ -68,7 +69,7 @@ async def test_after_a_graceful_restart_a_waiting_pull_goes_on(nats_bench) -> No
     assert time.monotonic() - before < 5.0
 
 
-async def test_a_frozen_broker_fails_the_publish_in_time_and_recovers(nats_bench) -> None:
+async def test_a_frozen_broker_fails_the_publish_in_time_and_recovers(nats_bench: Any) -> None:
     ingress, authz = await nats_bench.role(Role.INGRESS), await nats_bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
     os.kill(nats_bench.server.pid, signal.SIGSTOP)
@@ -87,7 +88,7 @@ async def test_a_frozen_broker_fails_the_publish_in_time_and_recovers(nats_bench
     await authz.probe(Role.AUTHZ)
 
 
-async def test_closing_on_a_frozen_broker_ends_within_its_bound(nats_bench) -> None:
+async def test_closing_on_a_frozen_broker_ends_within_its_bound(nats_bench: Any) -> None:
     authz = await nats_bench.role(Role.AUTHZ)
     await authz.subscribe([AUTHZ])
     os.kill(nats_bench.server.pid, signal.SIGSTOP)
@@ -99,7 +100,7 @@ async def test_closing_on_a_frozen_broker_ends_within_its_bound(nats_bench) -> N
         os.kill(nats_bench.server.pid, signal.SIGCONT)
 
 
-async def test_a_publish_while_the_broker_is_gone_ends_in_time(nats_bench) -> None:
+async def test_a_publish_while_the_broker_is_gone_ends_in_time(nats_bench: Any) -> None:
     ingress = await nats_bench.role(Role.INGRESS)
     await nats_bench.server.stop()
     before = time.monotonic()
@@ -112,7 +113,7 @@ async def test_a_publish_while_the_broker_is_gone_ends_in_time(nats_bench) -> No
         await nats_bench.role(Role.AUTHZ)
 
 
-async def test_a_credential_of_another_broker_is_refused_at_once(nats_bench, tmp_path) -> None:
+async def test_a_credential_that_opens_nothing_is_refused_at_once(nats_bench: Any) -> None:
     credential = await nats_bench.provisioner.grant(agent("alpha"))
     await nats_bench.provisioner.revoke(agent("alpha"))
     before = time.monotonic()
@@ -121,7 +122,7 @@ async def test_a_credential_of_another_broker_is_refused_at_once(nats_bench, tmp
     assert time.monotonic() - before < 2.0
 
 
-async def test_existing_connections_survive_a_hundred_reloads_worth_of_rights(nats_bench) -> None:
+async def test_existing_connections_survive_reloads_and_get_the_new_rights(nats_bench: Any) -> None:
     dlp = await nats_bench.role(Role.DLP)
     intake = await dlp.subscribe([])
     agents = [agent(f"agent-{number}") for number in range(12)]
@@ -131,11 +132,11 @@ async def test_existing_connections_survive_a_hundred_reloads_worth_of_rights(na
     for party in agents:
         broker = await nats_bench.party(await nats_bench.provisioner.grant(party))
         await broker.publish([Outbound(f"{party.outbound.topic}.x", party.name.encode())])
-    assert sorted(await pull_all(intake, 12)) == sorted(party.name for party in agents)
+    assert set(await pull_all(intake, 12)) == {party.name for party in agents}
     assert dlp._wire.client.stats["reconnects"] == 0
 
 
-async def test_one_intake_follows_hundreds_of_queues(nats_bench) -> None:
+async def test_one_intake_follows_hundreds_of_queues(nats_bench: Any) -> None:
     agents = [agent(f"agent-{number}") for number in range(300)]
     await nats_bench.provisioner.assert_topology(agents)
     chosen = agents[::37]
@@ -147,7 +148,7 @@ async def test_one_intake_follows_hundreds_of_queues(nats_bench) -> None:
     assert len(await pull_all(intake, 10 * len(chosen))) == 10 * len(chosen)
 
 
-async def raw_api(bench, call: str, request: object = None) -> dict:
+async def raw_api(bench: Any, call: str, request: object = None) -> dict:
     body = b"" if request is None else msgspec.json.encode(request)
     reply = await bench.provisioner._wire.client.request(f"$JS.API.{call}", body, timeout=5)
     return msgspec.json.decode(reply.data)
@@ -157,7 +158,9 @@ async def raw_api(bench, call: str, request: object = None) -> dict:
     ("field", "value"),
     [("max_bytes", 12345678), ("allow_rollup_hdrs", True), ("allow_direct", True), ("duplicate_window", 5_000_000_000)],
 )
-async def test_a_stream_that_somebody_changed_stops_the_start_and_is_left_alone(nats_bench, field, value) -> None:
+async def test_a_stream_that_somebody_changed_stops_the_start_and_is_left_alone(
+    nats_bench: Any, field: Any, value: Any
+) -> None:
     config = (await raw_api(nats_bench, "STREAM.INFO.AUTHZ"))["config"]
     changed = await raw_api(nats_bench, "STREAM.UPDATE.AUTHZ", config | {field: value})
     assert changed["config"][field] == value
@@ -166,7 +169,7 @@ async def test_a_stream_that_somebody_changed_stops_the_start_and_is_left_alone(
     assert (await raw_api(nats_bench, "STREAM.INFO.AUTHZ"))["config"][field] == value
 
 
-async def test_a_consumer_that_somebody_changed_stops_the_start(nats_bench) -> None:
+async def test_a_consumer_that_somebody_changed_stops_the_start(nats_bench: Any) -> None:
     config = (await raw_api(nats_bench, "CONSUMER.INFO.OUTCOMES.outcome"))["config"]
     request = {"stream_name": "OUTCOMES", "config": config | {"max_deliver": 7}}
     assert "error" not in await raw_api(nats_bench, "CONSUMER.DURABLE.CREATE.OUTCOMES.outcome", request)
@@ -174,7 +177,7 @@ async def test_a_consumer_that_somebody_changed_stops_the_start(nats_bench) -> N
         await nats_bench.provisioner.assert_topology(())
 
 
-async def test_missing_pieces_are_created_again(nats_bench) -> None:
+async def test_missing_pieces_are_created_again(nats_bench: Any) -> None:
     await raw_api(nats_bench, "CONSUMER.DELETE.OUTCOMES.outcome")
     await raw_api(nats_bench, f"STREAM.DELETE.{QUARANTINE_STREAM}")
     await nats_bench.provisioner.assert_topology(())
@@ -182,7 +185,7 @@ async def test_missing_pieces_are_created_again(nats_bench) -> None:
     assert await nats_bench.provisioner.depth(OUTCOMES) == 0
 
 
-async def test_a_puller_survives_that_its_consumer_is_deleted_and_made_again(nats_bench) -> None:
+async def test_a_puller_survives_that_its_consumer_is_deleted_and_made_again(nats_bench: Any) -> None:
     ingress, authz = await nats_bench.role(Role.INGRESS), await nats_bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
     assert not await intake.pull(1, 0.1)
@@ -192,7 +195,7 @@ async def test_a_puller_survives_that_its_consumer_is_deleted_and_made_again(nat
     assert await pull_all(intake, 1) == ["after"]
 
 
-async def test_a_topic_without_a_stream_is_unconfirmed_not_refused(nats_bench) -> None:
+async def test_a_topic_without_a_stream_is_unconfirmed_not_refused(nats_bench: Any) -> None:
     await raw_api(nats_bench, "STREAM.DELETE.AUTHZ")
     ingress = await nats_bench.role(Role.INGRESS)
     with pytest.raises(PublishFailedError) as failure:
@@ -200,7 +203,7 @@ async def test_a_topic_without_a_stream_is_unconfirmed_not_refused(nats_bench) -
     assert not isinstance(failure.value, BrokerRefusedError)
 
 
-async def test_pull_requests_are_few_when_nothing_happens(nats_bench) -> None:
+async def test_pull_requests_are_few_when_nothing_happens(nats_bench: Any) -> None:
     authz = await nats_bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
     before = authz._wire.client.stats["out_msgs"]
@@ -209,7 +212,7 @@ async def test_pull_requests_are_few_when_nothing_happens(nats_bench) -> None:
     assert next_subject(AUTHZ) == "$JS.API.CONSUMER.MSG.NEXT.AUTHZ.authz"
 
 
-async def test_one_credential_serves_several_copies_of_an_agent(nats_bench) -> None:
+async def test_one_credential_serves_several_copies_of_an_agent(nats_bench: Any) -> None:
     alpha = agent("alpha")
     credential = await nats_bench.provisioner.grant(alpha)
     copies = [await (await nats_bench.party(credential)).subscribe([alpha.inbound], prefetch=1) for _ in range(4)]
