@@ -23,6 +23,10 @@ class Operator:
             trust_env=False,  # loopback: no proxy of the environment gets to see the token
         )
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call; its answer parsed. Raises the typed error that the gateway named."""
         try:

@@ -119,8 +119,8 @@ def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
     return DlpStage(ledger, load_scanner("dlp", rules / "dlp" if rules else None), clock)
 
 
-async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready) -> None:
-    """Run the doors until ``stop`` is set; ``ready`` is told the address."""
+async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready, port: int | None = None) -> None:
+    """Run the doors until ``stop`` is set; ``ready`` is told the address. ``port`` goes before the configured one."""
     from lockgate_ingress.serve import serve_ingress  # noqa: PLC0415 - workers do not load the web server
 
     async with AsyncExitStack() as stack:
@@ -134,7 +134,7 @@ async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready) -> None:
             gateway=home.config.gateway,
             limits=home.config.limits,
             host=home.config.host,
-            port=home.config.port,
+            port=home.config.port if port is None else port,
             clock=clock,
             randomness=os.urandom,
             ready=ready,
@@ -142,7 +142,7 @@ async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready) -> None:
         )
 
 
-async def run_role(home: Home, role: Role, ready: Ready, *, supervised: bool) -> None:
+async def run_role(home: Home, role: Role, ready: Ready, *, supervised: bool, port: int | None = None) -> None:
     """Run ``role`` until a signal (or, when supervised, the end of standard input) stops it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -151,7 +151,7 @@ async def run_role(home: Home, role: Role, ready: Ready, *, supervised: bool) ->
     if supervised:
         loop.add_reader(sys.stdin.fileno(), _at_end_of_input, stop)
     if role is Role.INGRESS:
-        await run_ingress(home, stop, ready)
+        await run_ingress(home, stop, ready, port)
     else:
         await run_worker(home, role, stop, ready)
 
@@ -174,6 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lockgate-process")
     parser.add_argument("role", choices=ROLE_NAMES)
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--port", type=int, help="the ingress's, when it is started again and must be found where it was")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {chosen.role} %(levelname)s %(name)s %(message)s")
 
@@ -183,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     failed = False
     try:
-        uvloop.run(run_role(open_home(chosen.home), Role(chosen.role), ready, supervised=True))
+        uvloop.run(run_role(open_home(chosen.home), Role(chosen.role), ready, supervised=True, port=chosen.port))
     except* LockgateError as group:  # also a bare one: it is wrapped for us
         for error in _leaves(group):
             sys.stderr.write(f"{chosen.role}: {error.diagnostics()}\n")

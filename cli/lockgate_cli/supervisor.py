@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -111,6 +112,8 @@ class Supervisor:
 
     async def _run(self, child: Child) -> None:
         arguments = [sys.executable, "-m", "lockgate_cli.process", str(child.role), "--home", str(self._home.folder)]
+        if child.url:
+            arguments += ["--port", str(urlsplit(child.url).port)]  # clients know the address of before
         with self.log_file.open("ab") as log:
             child.process = await asyncio.create_subprocess_exec(
                 *arguments,
