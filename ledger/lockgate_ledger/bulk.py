@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Insert, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Update
 
 from lockgate_schemas.errors import ConfigurationError
 
@@ -26,12 +26,13 @@ class Bulk:
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run it for every row; no rows are no statement."""
         if rows:
-            connection.exec_driver_sql(self._text(connection), list(rows))
+            connection.exec_driver_sql(self.text(connection.dialect), list(rows))
 
-    def _text(self, connection: Connection) -> str:
-        name = connection.dialect.name
+    def text(self, dialect: Dialect) -> str:
+        """The SQL for this kind of database. Raises `ConfigurationError` if its parameters would come in another order."""
+        name = f"{dialect.name}+{dialect.driver}"
         if (text := self._texts.get(name)) is None:
-            compiled = self._statement.compile(dialect=connection.dialect, column_keys=list(self._names))
+            compiled = self._statement.compile(dialect=dialect, column_keys=list(self._names))
             if tuple(compiled.positiontup or ()) != self._names:  # else values would silently change places
                 raise ConfigurationError("a bulk statement's parameters are not in the order of its rows")
             text = self._texts[name] = str(compiled)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,14 +16,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledger_crafting import AUDIT_SIGNER, AUDIT_TRUST, NOW, Reopen, accepted
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import lockgate_ledger.migrations
+from lockgate_ledger import acceptance, audit, outcomes
+from lockgate_ledger.bulk import Bulk
 from lockgate_ledger.ledger import Ledger, Opening, migrate
-from lockgate_ledger.tables import SCHEMA, metadata
+from lockgate_ledger.tables import SCHEMA, leases, metadata
 from lockgate_schemas.audit import refusal_entry
 from lockgate_schemas.errors import ConfigurationError, LedgerError
 from lockgate_schemas.limits import Limits
@@ -165,6 +169,19 @@ def test_every_table_can_be_written_for_postgresql() -> None:
         assert set(keys) <= {"BIGINT", "TEXT"}
         for index in table.indexes:
             assert "CREATE INDEX" in str(CreateIndex(index).compile(dialect=postgresql.dialect()))
+
+
+@pytest.mark.parametrize("module", [acceptance, audit, outcomes])
+def test_every_bulk_statement_keeps_its_order_on_postgresql(module: ModuleType) -> None:
+    found = [value for value in vars(module).values() if isinstance(value, Bulk)]
+    assert found
+    for bulk in found:
+        assert "$1" in bulk.text(asyncpg.dialect())
+
+
+def test_a_bulk_statement_whose_order_is_not_its_rows_is_refused() -> None:
+    with pytest.raises(ConfigurationError):
+        Bulk(insert(leases), "until", "name", "holder").text(sqlite.dialect())
 
 
 def test_opening_does_not_import_alembic() -> None:
