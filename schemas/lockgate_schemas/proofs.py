@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from lockgate_schemas.errors import ProofRefusedError
@@ -20,6 +21,7 @@ _MAX_PATH: Final = 63
 _HASH_BYTES: Final = 32
 
 
+@lru_cache(maxsize=4096)  # the upper hashes of a batch are in every path; a refusal is never cached
 def _decode_hash(line: str) -> bytes:
     try:
         raw = strict_base64(line)
@@ -85,10 +87,10 @@ class InclusionProof:
         if not text.startswith(_HEADER):
             raise ProofRefusedError("the proof does not begin with its format line")
         head, found, checkpoint = text[len(_HEADER) :].partition("\n\n")
-        lines = head.split("\n")
-        if not found or not lines[0].startswith("index ") or len(lines) > _MAX_PATH + 1:
+        first, *path = head.split("\n")
+        if not found or not first.startswith("index ") or len(path) > _MAX_PATH:
             raise ProofRefusedError("the proof has not an index, a path and a checkpoint")
-        return cls(_decode_number(lines[0][6:]), tuple(_decode_hash(line) for line in lines[1:]), checkpoint)
+        return cls(_decode_number(first[6:]), tuple(map(_decode_hash, path)), checkpoint)
 
     def check(self, leaf: bytes, head: Checkpoint) -> None:
         """Raise `ProofRefusedError` unless ``leaf`` (a leaf hash) is included under ``head``, a checkpoint verified before."""

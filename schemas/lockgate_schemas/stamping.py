@@ -99,7 +99,7 @@ class ChainVerifier:
         self._gateway = trust.gateway
         self._keys = trust.verifiers()
         self._skew = clock_skew
-        self._heads: OrderedDict[tuple[str, str], tuple[Checkpoint, int]] = OrderedDict()
+        self._heads: OrderedDict[tuple[str, bytes], tuple[Checkpoint, int]] = OrderedDict()
 
     def verify(self, passage: Passage, *, through: Role, now: int, ended: bool = False) -> Chain:
         """Verify that ``passage`` cleared the gates up to and including ``through``, over these very bytes.
@@ -200,7 +200,7 @@ class ChainVerifier:
 
     def _head(self, note: str, role: str) -> tuple[Checkpoint, int]:
         # Keyed by the note's hash: a remembered note is never compared by a prefix or held in memory whole.
-        cached = (role, sha256(note.encode()).hexdigest())
+        cached = (role, sha256(note.encode(errors="surrogatepass")).digest())  # what is no text is refused below
         if (found := self._heads.get(cached)) is not None:
             return found
         keys = self._keys.get(role, ())

@@ -50,7 +50,7 @@ def loads(raw: bytes) -> Any:
     except ValueError:  # JSONDecodeError, and an integer with more digits than the interpreter converts
         raise MalformedError("not JSON") from None
     _check_depth(raw, value)
-    if b"\\u" in raw:
+    if b"\\" in raw and b"\\u" in raw:  # one byte is found many times faster than two, and mostly there is none
         _check_surrogates(value)
     return value
 

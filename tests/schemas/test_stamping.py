@@ -271,6 +271,7 @@ def test_a_tampered_proof_is_refused(gateway: Any) -> None:
             proof_text(proof.index, proof.path, ""),
             "",
             "\ud800",
+            proof_text(proof.index, proof.path, proof.checkpoint + "\ud800\n"),
             stamp.proof + "\n",
             stamp.proof[:-1],
         ]
