@@ -99,6 +99,33 @@ async def test_a_taken_port_of_an_earlier_run_is_an_error_not_another_port(tmp_p
             await EmbeddedServer(tmp_path / "broker").start()
 
 
+async def test_a_second_server_on_the_same_folder_is_refused_and_disturbs_nothing(tmp_path: Path) -> None:
+    async with EmbeddedServer(tmp_path / "broker") as server:
+        with pytest.raises(BrokerError, match="another gateway"):
+            await EmbeddedServer(tmp_path / "broker", bound=0.2).start()
+        await server.reload()
+
+
+async def test_a_start_right_after_a_killed_parent_waits_for_the_old_server_to_end(tmp_path: Path) -> None:
+    old = leave_behind(tmp_path / "broker")
+    async with EmbeddedServer(tmp_path / "broker") as server:
+        assert server.pid != old
+
+
+def leave_behind(root: Path) -> int:
+    """Start a server in a process of its own and kill that process at once."""
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(root)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        server = int(parent.stdout.readline())
+        parent.kill()
+    return server
+
+
+def test_the_light_install_reaches_no_server_code() -> None:
+    code = "import sys, lockgate_broker.connect as c; print({'psutil', 'lockgate_broker.nats.embedded'} & sys.modules.keys() or 'light')"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "light"
+
+
 async def test_a_broken_configuration_stops_the_start_and_keeps_a_running_server(tmp_path: Path) -> None:
     async with EmbeddedServer(tmp_path / "broker") as server:
         good = server.folder.accounts_conf.read_bytes()

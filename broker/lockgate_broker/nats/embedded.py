@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from lockgate_broker.limits import DEFAULT_LIMITS, MIB, Limits
 from lockgate_broker.nats.folder import BrokerFolder
-from lockgate_broker.nats.reload import POLL, READY, LogTail, reload_server
+from lockgate_broker.nats.reload import POLL, READY, LogTail, reload_server, running_server
 from lockgate_broker.private_files import PRIVATE_FILE, write_private
 from lockgate_schemas.errors import BrokerError, ConfigurationError
 from lockgate_schemas.names import Role
@@ -92,11 +92,13 @@ class EmbeddedServer:
     async def start(self) -> None:
         """Start, and return when the server accepts connections.
 
-        1. The port: given, or that of the last run (credentials that were handed out name it), or a free one.
-        2. Keys and configuration are made where they are missing.
-        3. The process; a fresh port that somebody else took in between is replaced by another one.
+        1. A server that still runs on this folder is waited for (its parent may just have been killed), and then an error.
+        2. The port: given, or that of the last run (credentials that were handed out name it), or a free one.
+        3. Keys and configuration are made where they are missing.
+        4. The process; a fresh port that somebody else took in between is replaced by another one.
         """
         binary = server_binary()
+        await self._wait_for_predecessor()
         fixed = self._port or _recorded_port(self.folder)
         for _ in range(PORT_ATTEMPTS):
             self._port = fixed or _free_port(self._listen)
@@ -131,6 +133,13 @@ class EmbeddedServer:
     async def __aexit__(self, *_: object) -> None:
         """Stop on exit."""
         await self.stop()
+
+    async def _wait_for_predecessor(self) -> None:
+        end = asyncio.get_running_loop().time() + self._bound
+        while _is_running(self.folder):
+            if asyncio.get_running_loop().time() > end:
+                raise BrokerError("another gateway runs the broker of this folder")
+            await asyncio.sleep(POLL)
 
     def _write_configuration(self) -> None:
         self.folder.prepare((self.url,))
@@ -229,6 +238,14 @@ def _end(process: subprocess.Popen[bytes], bound: float) -> None:
 
 def _private_append(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
+
+
+def _is_running(folder: BrokerFolder) -> bool:
+    try:
+        running_server(folder)
+    except BrokerError:
+        return False
+    return True
 
 
 def _recorded_port(folder: BrokerFolder) -> int:
