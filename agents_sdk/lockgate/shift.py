@@ -107,12 +107,13 @@ class Shift:
         LOG.info("the agent %s is ready", self._party.name)
         try:
             async with asyncio.TaskGroup() as tasks:
-                aside = (tasks.create_task(self._extend_all(intake)), tasks.create_task(_close_on(stop, intake)))
+                extender = tasks.create_task(self._extend_all(intake))
+                closer = tasks.create_task(_close_on(stop, intake))
                 refusal = await self._pull(intake, tasks, stop)
-                await intake.close()  # what was received and not pulled goes to another copy at once
                 await self._drain()
-                for task in aside:
-                    task.cancel()
+                extender.cancel()
+                if not stop.is_set():  # else it is closing, or has closed, and shall end by itself
+                    closer.cancel()
         finally:
             await intake.close()
         if refusal is not None:
@@ -314,5 +315,6 @@ class Shift:
 
 
 async def _close_on(stop: asyncio.Event, intake: Intake) -> None:
+    """Close as soon as the stop comes: the pull need not wait for its end, and what nobody pulled goes to another copy at once."""
     await stop.wait()
     await intake.close()

@@ -204,21 +204,41 @@ async def test_hostile_bytes_that_break_the_verifier_itself_are_refused(
         assert (await bench.ask("echo", 1)).json() == 1
 
 
-async def test_one_dispatch_id_with_other_facts_is_refused(
-    recorder: Recording, until: Until, gateway: ThrowawayGateway
-) -> None:
-    """Ids are minted once. Whoever has the ingress's key still cannot make a finished answer stand for another request."""
-    made = recorder()
-    first = genuine(gateway)
-    second = gateway.stamped(first.signed)
-    twin_facts = msgspec.structs.replace(second.facts, dispatch_id=first.facts.dispatch_id)
-    twin = Stamped(first.signed, twin_facts, raw(twin_facts), ())
+def twin_of(gateway: ThrowawayGateway, first: Stamped) -> Stamped:
+    """Genuine stamps over other facts with the same dispatch id: only the ingress's key could make it."""
+    facts = msgspec.structs.replace(gateway.stamped(first.signed).facts, dispatch_id=first.facts.dispatch_id)
+    twin = Stamped(first.signed, facts, raw(facts), ())
     for role in (Role.INGRESS, Role.AUTHZ, Role.INSPECTION):
         twin = gateway.pass_on(twin, gateway.statement(role, Decision.ALLOW, twin, first.signed.digest))
+    return twin
+
+
+async def test_a_finished_dispatch_id_with_other_facts_is_refused(
+    recorder: Recording, until: Until, gateway: ThrowawayGateway
+) -> None:
+    """Ids are minted once: a finished answer cannot be made to stand for another request."""
+    made = recorder()
+    first = genuine(gateway)
     async with on_bench(made.agent, gateway) as bench:
         await bench.send(first.dispatch)
         await bench.answer(first)
-        await bench.send(twin.dispatch)
+        await bench.send(twin_of(gateway, first).dispatch)
         await until(lambda: made.agent.refused == 1)
         await until(lambda: bench.waiting() == 0)
+    assert len(made.seen) == 1
+
+
+async def test_a_running_dispatch_id_with_other_facts_is_refused(
+    recorder: Recording, until: Until, gateway: ThrowawayGateway
+) -> None:
+    made = recorder()
+    first = gateway.request(AGENT, "hold", "first")
+    async with on_bench(made.agent, gateway) as bench:
+        await bench.send(first.dispatch)
+        await until(lambda: made.running == 1)
+        await bench.send(twin_of(gateway, first).dispatch)
+        await until(lambda: made.agent.refused == 1)
+        assert bench.waiting() == 1
+        made.go.set()
+        assert (await bench.answer(first)).body == "first"
     assert len(made.seen) == 1

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from lockgate import ActionFailed, Agent, AgentSettings, Reply, Request
+from lockgate.finished import Finished
 from lockgate.testing import ThrowawayGateway, ask, on_bench
 from lockgate_broker.memory.connection import MemoryBroker
 from lockgate_broker.memory.provisioner import MemoryProvisioner
@@ -224,6 +225,20 @@ async def test_work_is_extended_so_that_it_is_not_delivered_again(
         before = len(extended)
         await bench.ask("echo")
         assert len(extended) <= before + 1
+
+
+def test_answers_are_remembered_within_bounds() -> None:
+    finished = Finished(most=3, most_bytes=100)
+    for number in range(5):
+        finished.remember(str(number), "facts", msgspec.Raw(b"x" * 10))
+    assert [finished.answer(str(number), "facts") is not None for number in range(5)] == [False, False, True, True, True]
+    finished.answer("2", "facts")  # asked for: the newest now
+    finished.remember("large", "facts", msgspec.Raw(b"x" * 85))
+    assert finished.answer("2", "facts") is not None
+    assert finished.answer("3", "facts") is None
+    assert len(finished) == 2
+    finished.remember("large", "facts", msgspec.Raw(b"y" * 85))
+    assert len(finished) == 2
 
 
 # --- ends that are not the handler's ---
