@@ -156,8 +156,11 @@ def open_store(url: str, *, timeout: int, create: bool = False) -> Store:
     found = _parsed(url)
     if found.get_backend_name() == "sqlite":
         return _sqlite_store(found, timeout, create=create)
+    seconds = timeout / 1000
+    waits = {"timeout": seconds, "command_timeout": seconds, "server_settings": {"lock_timeout": str(timeout)}}
     try:
-        return Coroutines(create_async_engine(found, hide_parameters=True, pool_pre_ping=True, pool_timeout=timeout / 1000))
+        engine = create_async_engine(found, hide_parameters=True, pool_pre_ping=True, pool_timeout=seconds, connect_args=waits)
+        return Coroutines(engine)
     except (ImportError, NoSuchModuleError):
         pass
     raise ConfigurationError("the driver for the ledger's database is not installed: pip install 'lockgate[postgres]'")

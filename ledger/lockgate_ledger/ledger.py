@@ -265,6 +265,10 @@ class Ledger:
         """See `AuditPort.prove`."""
         return await self._store.read(partial(proofs.prove, keys=self._keys, request_id=request_id))
 
+    async def checkpoint(self) -> str:
+        """The newest signed checkpoint, empty for an empty log: what to keep outside of this machine, and to hand to `verify` as witnessed."""
+        return await self._store.read(proofs.newest_note)
+
     async def verify(self, witnessed: Sequence[str] = ()) -> Verification:
         """See `AuditPort.verify`. ``witnessed`` are checkpoints that were kept outside the database; the log must contain them."""
         self._keys.check_pinned()

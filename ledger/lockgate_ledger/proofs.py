@@ -59,6 +59,12 @@ def prove(connection: Connection, keys: AuditKeys, request_id: str) -> list[tupl
     return [(entry, _proof(connection, paths, newest, entry.sequence)) for entry in entries]
 
 
+def newest_note(connection: Connection) -> str:
+    """The newest signed checkpoint, empty for an empty log."""
+    newest = connection.execute(_newest).one_or_none()
+    return "" if newest is None else str(newest.note)
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How far the log goes: its head, and the number of rows that stand after it and should not."""

@@ -35,6 +35,8 @@ def create_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
     except FileExistsError:
         return
+    except OSError:
+        raise ConfigurationError("the ledger's file cannot be created in its folder") from None
 
 
 def without_creating(url: URL, path: Path) -> URL:

@@ -90,6 +90,18 @@ async def test_a_url_that_is_no_ledger_is_refused_without_being_quoted(url: str)
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
+async def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(ConfigurationError, match="postgres") as raised:
+        await _open("postgresql://lockgate:hunter2@localhost/ledger")
+    assert "hunter2" not in str(raised.value)
+
+
+async def test_a_file_that_cannot_be_created_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be created"):
+        await _open(f"sqlite:///{tmp_path}/{'n' * 300}.db", create=True)
+
+
 async def test_a_file_without_a_schema_is_not_opened(path: Path) -> None:
     _put(path, b"")
     with pytest.raises(ConfigurationError, match="lockgate up"):
