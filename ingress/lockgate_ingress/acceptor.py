@@ -23,7 +23,8 @@ from lockgate_broker.port import Broker, Outbound
 from lockgate_ingress.bounds import Bounds
 from lockgate_ingress.breaker import Breaker
 from lockgate_ingress.convoys import convoys
-from lockgate_ingress.door import Admission, Ids, Refusal, admit, ingress_statement, shaped
+from lockgate_ingress.deadlines import Deadlines
+from lockgate_ingress.door import ID_BYTES, Admission, Ids, Refusal, admit, ingress_statement, shaped
 from lockgate_ingress.faults import described
 from lockgate_ingress.lanes import Lanes
 from lockgate_ingress.refusals import RefusalLog
@@ -77,6 +78,9 @@ class _Waiting:
     def refused(self, error: LockgateError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
+
+    def late(self) -> None:
+        self.refused(UnavailableError(LATE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class Acceptor:
         self._slots = asyncio.Semaphore(bounds.batches)
         self._committing = asyncio.Lock()
         self._publishing = asyncio.Lock()
-        self._answer_within = (limits.ledger_timeout + limits.publish_timeout) / 1000
+        self._deadlines = Deadlines((limits.ledger_timeout + limits.publish_timeout) / 1000)
         self._stopped = False
 
     async def submit(self, compact: bytes, door: Door, via_client: str | None = None) -> Accepted:
@@ -165,11 +169,11 @@ class Acceptor:
             full = RateLimitedError("too many envelopes are waiting")
             self._refusals.note(full)
             raise full
+        deadline = self._deadlines.start(waiting.late)
         try:
-            async with asyncio.timeout(self._answer_within):
-                return await waiting.answer
-        except TimeoutError:
-            raise UnavailableError(LATE) from None
+            return await waiting.answer
+        finally:
+            deadline.met()
 
     def _check_open(self) -> None:
         if self._stopped:
@@ -191,6 +195,7 @@ class Acceptor:
                         self._slots.release()
         finally:
             self._stopped = True
+            self._deadlines.close()
             for waiting in self._lanes.taken(self._bounds.waiting_items):
                 waiting.refused(UnavailableError(STOPPING))
 
@@ -229,12 +234,16 @@ class Acceptor:
         for start in range(0, len(batch), self._bounds.verify_chunk):
             if start:
                 await asyncio.sleep(0)  # let connections be served between chunks
-            now = self._clock()
-            chunk = batch[start : start + self._bounds.verify_chunk]
-            admitted.extend(one for waiting in chunk if (one := self._verified(waiting, directory, now)))
+            admitted += self._verified(batch[start : start + self._bounds.verify_chunk], directory)
         return admitted
 
-    def _verified(self, waiting: _Waiting, directory: Directory, now: int) -> _Admitted | None:
+    def _verified(self, chunk: Sequence[_Waiting], directory: Directory) -> list[_Admitted]:
+        now, bits = self._clock(), self._randomness(ID_BYTES * len(chunk))
+        ids = [Ids.minted(bits[start : start + ID_BYTES]) for start in range(0, len(bits), ID_BYTES)]
+        judged = (self._judged(waiting, directory, now, own) for waiting, own in zip(chunk, ids, strict=True))
+        return [one for one in judged if one is not None]
+
+    def _judged(self, waiting: _Waiting, directory: Directory, now: int, ids: Ids) -> _Admitted | None:
         began = self._stopwatch()
         result = admit(
             waiting.unverified,
@@ -242,7 +251,7 @@ class Acceptor:
             now=now,
             gateway=self._gateway,
             limits=self._limits,
-            ids=Ids.minted(self._randomness),
+            ids=ids,
             door=waiting.door,
             via_client=waiting.via_client,
         )

@@ -8,8 +8,6 @@ whether this principal may do this: an agent that does not exist is not refused 
 from __future__ import annotations
 
 import re
-from base64 import b32encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +31,11 @@ from lockgate_schemas.principal import Principal
 METHOD: Final = "signed-envelope"
 """How the principal was authenticated, and the rule on the ingress's stamp."""
 
-ID_BYTES: Final = 16
+_HALF: Final = 16
+ID_BYTES: Final = 2 * _HALF
+"""The random bytes that one request takes."""
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_BASE32: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _REQUEST_ID: Final = re.compile(r"req_[a-z2-7]{26}\Z")
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _NOT_SIGNED: Final = "the signature does not verify"  # an unknown key says the same as a wrong signature
@@ -47,11 +49,13 @@ class Ids:
     dispatch_id: str
 
     @classmethod
-    def minted(cls, randomness: Callable[[int], bytes]) -> Ids:
-        """New ids from a source of random bytes."""
-        bits = randomness(2 * ID_BYTES)
-        name = b32encode(bits[:ID_BYTES]).decode().rstrip("=").lower()
-        return cls(f"req_{name}", bits[ID_BYTES:].hex())
+    def minted(cls, bits: bytes) -> Ids:
+        """New ids from `ID_BYTES` random bytes: RFC 4648 base32 in lower case without padding for the one, hex for the other."""
+        if len(bits) != ID_BYTES:
+            raise ValueError("ids are minted from 32 random bytes")
+        number = int.from_bytes(bits[:_HALF], "big") << 2  # 128 bits make 26 characters of 5 with 2 to spare
+        name = "".join([_BASE32[number >> shift & 1023] for shift in range(120, -1, -10)])
+        return cls(f"req_{name}", bits[_HALF:].hex())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from lockgate_ingress.faults import described
 from lockgate_ledger.records import ClientRecord
@@ -26,7 +26,7 @@ _Who = tuple[str, str, str, str]  # code, client, tenant, user
 class RefusalSink(Protocol):
     """Where entries end up."""
 
-    async def refuse(self, entries: Sequence[AuditEntry]) -> None:
+    def refuse(self, entries: Sequence[AuditEntry]) -> Coroutine[Any, Any, None]:
         """Append them to the audit log."""
         ...
 
@@ -73,10 +73,13 @@ class RefusalLog:
             return
         self._entries, self._counts = [], Counter()
         self._noted.clear()
+        writing = asyncio.ensure_future(self._sink.refuse([*entries, *self._counted(counts)]))
         try:
-            await self._sink.refuse([*entries, *self._counted(counts)])
-        except asyncio.CancelledError:  # stopping in the middle: written twice is better than not at all
-            self._keep(entries, counts)
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:  # stopping in the middle: what is being written is neither lost nor written twice
+            await asyncio.wait({writing})
+            if writing.cancelled() or writing.exception() is not None:
+                self._keep(entries, counts)
             raise
         except Exception as error:  # noqa: BLE001 - refusing went on without the ledger; the entries are kept for the next flush
             _log.warning("refusals could not be recorded yet: %s", described(error))

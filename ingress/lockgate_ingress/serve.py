@@ -20,6 +20,7 @@ from lockgate_ingress.admin.control import Control
 from lockgate_ingress.bounds import DEFAULT_BOUNDS, Bounds
 from lockgate_ingress.breaker import Breaker
 from lockgate_ingress.broker_door import BrokerDoor
+from lockgate_ingress.deadlines import Deadlines
 from lockgate_ingress.http.app import public_app
 from lockgate_ingress.http.requests import Doorway
 from lockgate_ingress.http.server import listening_socket, serve
@@ -79,6 +80,7 @@ class Ingress:
             limits=limits,
             bounds=bounds,
             clock=clock,
+            body_deadlines=Deadlines(bounds.body_seconds),
         )
         self.app: App = public_app(doorway, readiness=Readiness(ledger, broker, bounds), trust=trust)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
+from base64 import b32decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
@@ -267,11 +267,14 @@ def test_ingress_stamp_verifies_and_a_cancel_ends_a_chain_of_its_own() -> None:
         verifier().verify(taken_back, through=Role.INGRESS, now=NOW + 1)
 
 
-def test_ids_are_all_the_bits_they_are_given() -> None:
-    ids = Ids.minted(lambda count: bytes(range(count)))
+@pytest.mark.parametrize("bits", [bytes(32), bytes(range(32)), b"\xff" * 32])
+def test_ids_are_all_the_bits_they_are_given(bits: bytes) -> None:
+    ids = Ids.minted(bits)
     assert is_request_id(ids.request_id)
-    assert ids.dispatch_id == bytes(range(16, 32)).hex()
-    assert Ids.minted(lambda count: bytes(range(1, count + 1))).request_id != ids.request_id
+    assert b32decode(ids.request_id.removeprefix("req_").upper() + "=" * 6) == bits[:16]
+    assert ids.dispatch_id == bits[16:].hex()
+    with pytest.raises(ValueError, match="32"):
+        Ids.minted(bits[1:])
 
 
 @pytest.mark.parametrize(

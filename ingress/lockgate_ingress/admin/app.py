@@ -28,6 +28,7 @@ from lockgate_ingress.admin.control import Control
 from lockgate_ingress.admin.guard import LOOPBACK, check_host, check_token, checked_token
 from lockgate_ingress.admin.metrics import exposition
 from lockgate_ingress.bounds import Bounds
+from lockgate_ingress.deadlines import Deadlines
 from lockgate_ingress.http.app import ByMethod
 from lockgate_ingress.http.bodies import Body, Head, Receive
 from lockgate_ingress.http.problems import JSON
@@ -78,6 +79,7 @@ class _Guarded:
         self._token = token
         self._hosts = hosts
         self._bounds = bounds
+        self._deadlines = Deadlines(bounds.body_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head: Head = scope[HEAD]
@@ -91,7 +93,7 @@ class _Guarded:
         if head.has_body:
             if head.coded or head.media_type != "application/json":
                 raise UnsupportedMediaTypeError
-            scope["lockgate.json"] = await body.read(self._bounds.admin_body_bytes, self._bounds.body_seconds)
+            scope["lockgate.json"] = await body.read(self._bounds.admin_body_bytes, self._deadlines)
         await self._app(scope, receive, send)
 
 

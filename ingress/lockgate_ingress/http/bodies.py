@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lockgate_ingress.deadlines import Deadlines, within
 from lockgate_schemas.errors import SlowRequestError, TooLargeError, UnavailableError
 
 Message = MutableMapping[str, Any]
@@ -80,13 +81,12 @@ class Body:
         self._receive = receive
         self.complete = not head.has_body
 
-    async def read(self, limit: int, seconds: float) -> bytes:
+    async def read(self, limit: int, deadlines: Deadlines) -> bytes:
         """All of it. Raises `TooLargeError` as soon as it is known to be too large, `SlowRequestError` when it takes too long."""
         if self._head.declared > limit:
             raise TooLargeError
         try:
-            async with asyncio.timeout(seconds):
-                return await self._read(limit)
+            return await within(deadlines, self._read(limit))
         except TimeoutError:
             raise SlowRequestError from None
 

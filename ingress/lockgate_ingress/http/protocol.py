@@ -17,7 +17,7 @@ from lockgate_schemas.errors import HeadersTooLargeError, InvalidRequestError, L
 _PER_HEADER: Final = 32  # what a header costs in memory beside its bytes
 
 
-class _TooManyHeadersError(Exception):
+class _HeadTooLargeError(Exception):
     """Stops the parser from inside one of its callbacks."""
 
 
@@ -61,17 +61,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_weight = 0
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count it, for a head that came all at once."""
-        self._head_weight += len(name) + len(value) + _PER_HEADER
-        if self._head_weight > self.bounds.head_bytes or len(self.headers) >= self.bounds.head_count:
-            raise _TooManyHeadersError
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """From here on the application's own bounds hold."""
+        """Weigh a head that came all at once; from here on the application's own bounds hold."""
+        self._head_weight = sum([len(name) + len(value) + _PER_HEADER for name, value in self.headers]) + len(self.url)
+        if self._head_weight > self.bounds.head_bytes or len(self.headers) > self.bounds.head_count:
+            raise _HeadTooLargeError
         self._in_head = False
-        self._head_weight = 0
         self._head_arrived()
         super().on_headers_complete()
 
@@ -84,7 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer what the parser did not take, in our own format."""
         _ = msg
         too_large = self._in_head and (
-            self._head_weight > self.bounds.head_bytes or len(self.headers or ()) >= self.bounds.head_count
+            self._head_weight > self.bounds.head_bytes or len(self.headers or ()) > self.bounds.head_count
         )
         self._refuse(HeadersTooLargeError() if too_large else InvalidRequestError("not an HTTP/1.1 request"))
 

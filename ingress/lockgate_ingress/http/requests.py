@@ -18,6 +18,7 @@ from lockgate_ingress.acceptor import Acceptor, AcceptorLedger
 from lockgate_ingress.access import reader_of
 from lockgate_ingress.bounds import Bounds
 from lockgate_ingress.cancelling import cancellation
+from lockgate_ingress.deadlines import Deadlines
 from lockgate_ingress.door import is_request_id
 from lockgate_ingress.http.answers import accepted_answer, ended_answer, status_of, status_word
 from lockgate_ingress.http.bodies import Body, Head, Message, Receive
@@ -60,6 +61,7 @@ class Doorway:
     limits: Limits
     bounds: Bounds
     clock: Callable[[], int]
+    body_deadlines: Deadlines
 
     @property
     def longest_wait(self) -> int:
@@ -119,7 +121,7 @@ class Offer:
         try:
             if head.coded or head.media_type != ENVELOPE_TYPE:
                 raise UnsupportedMediaTypeError
-            return await body.read(self.doorway.limits.max_envelope_bytes, self.doorway.bounds.body_seconds)
+            return await body.read(self.doorway.limits.max_envelope_bytes, self.doorway.body_deadlines)
         except UnavailableError:  # the client went away
             raise
         except LockgateError as error:
