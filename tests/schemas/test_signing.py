@@ -247,6 +247,7 @@ BROKEN = {
     "more padding": PETER_TEXT + f"\n— PeterNeumann {BLOB}=\n",
     "another spelling of the same bytes": PETER_TEXT + f"\n— PeterNeumann {BLOB[:-2]}N=\n",
     "a key id alone": PETER_TEXT + "\n— PeterNeumann x08gow==\n",
+    "a key id alone in an unknown line": PETER_TEXT + f"\n— x AAAAAA==\n{PETER_LINE}",
     "a truncated signature": PETER_TEXT + f"\n— PeterNeumann {b64encode(b64decode(BLOB)[:-1]).decode()}\n",
     "a lengthened signature": PETER_TEXT + f"\n— PeterNeumann {b64encode(b64decode(BLOB) + b'0').decode()}\n",
     "CR LF": (PETER_TEXT + "\n" + PETER_LINE).replace("\n", "\r\n"),
