@@ -81,6 +81,12 @@ def _truncate(database: sqlite3.Connection) -> None:
     _recomputed(database)
 
 
+def _another_origin(database: sqlite3.Connection) -> None:
+    [(root,)] = database.execute("SELECT root FROM audit_checkpoints WHERE size = 180").fetchall()
+    note = Checkpoint(f"{AUDIT_SIGNER.name}/elsewhere", 180, root).signed(AUDIT_SIGNER)
+    database.execute("UPDATE audit_checkpoints SET note = ? WHERE size = 180", (note,))
+
+
 def _sql(text: str) -> Tamper:
     return lambda database: database.execute(text)
 
@@ -128,6 +134,7 @@ TAMPERING: dict[str, tuple[Tamper, int, str]] = {
         165,
         "another tree",
     ),
+    "a checkpoint of another log of the same key": (_another_origin, 165, "origin"),
     "a subtree hash altered": (_sql("UPDATE audit_subtrees SET hash = zeroblob(32)"), 255, "subtree"),
     "a subtree hash removed": (_sql("DELETE FROM audit_subtrees"), 255, "subtree"),
     "the head altered": (_sql("UPDATE audit_head SET peaks = zeroblob(length(peaks))"), 300, "head"),
