@@ -46,6 +46,7 @@ ENDS = {
     "quarantine": (Outcome.QUARANTINED, 502),
     "expire": (Outcome.EXPIRED, 504),
 }
+REFUSED = {"shut": UnavailableError, "forbidden": ForbiddenError}
 
 
 @dataclass
@@ -95,8 +96,10 @@ class Scripted:
         action = envelope.event.action
         if action.startswith("busy-") and self.posts[envelope.digest] <= int(action[-1]):
             return problem(RateLimitedError(), {"retry-after": "0"})
-        if action == "shut":
-            return problem(UnavailableError())
+        if action in REFUSED:
+            return problem(REFUSED[action]())
+        if action == "later" and self.posts[envelope.digest] == 1:
+            return problem(RateLimitedError(), {"retry-after": "3600"})
         stamped = self.accepted.get(envelope.digest) or self.accept(envelope)
         receipt = self.ended.get(stamped.facts.request_id)
         if "prefer" in request.headers and receipt is not None:
@@ -342,6 +345,18 @@ async def test_one_that_fails_for_good_stops_nobody_else(client: Client, server:
     done = {type(one.error): one async for one in client.submit_many(orders(), concurrency=1)}
     assert {error.__name__ for error in done} == {"UnavailableError", "InvalidRequestError", "NoneType"}
     assert max(server[0].posts.values()) == 1 + QUICK.repeats
+
+
+async def test_only_what_may_pass_is_repeated(client: Client, server: tuple[Scripted, str]) -> None:
+    (done,) = [one async for one in client.submit_many([Order("reporting", "forbidden")])]
+    assert isinstance(done.error, ForbiddenError)
+    assert list(server[0].posts.values()) == [1]
+
+
+async def test_no_pause_is_longer_than_the_clients_own_bound(client: Client) -> None:
+    async with asyncio.timeout(30):
+        (done,) = [one async for one in client.submit_many([Order("reporting", "later")])]
+    assert done.submission is not None
 
 
 async def test_nothing_goes_on_behind_a_closed_generator(client: Client, server: tuple[Scripted, str]) -> None:
