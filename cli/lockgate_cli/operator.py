@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import msgspec
 
 from lockgate_cli.home import Home
 from lockgate_schemas.errors import ERRORS, LockgateError, UnavailableError
@@ -16,21 +17,17 @@ class Operator:
     """Calls the admin API of the gateway that runs in ``home``. Raises `UnavailableError` when none does."""
 
     def __init__(self, home: Home) -> None:
-        self._client = httpx.Client(
-            base_url=home.running().admin_url,
-            headers={"Authorization": f"Bearer {home.admin_token()}"},
-            timeout=_TIMEOUT,
-            trust_env=False,  # loopback: no proxy of the environment gets to see the token
-        )
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        self._url = home.running().admin_url
+        self._headers = {"Authorization": f"Bearer {home.admin_token()}"}
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call; its answer parsed. Raises the typed error that the gateway named."""
+        content = None if body is None else msgspec.json.encode(body)
+        headers = self._headers if content is None else {**self._headers, "Content-Type": "application/json"}
         try:
-            answer = self._client.request(method, path, json=body) if body is not None else self._client.request(method, path)
+            # Loopback: no proxy of the environment gets to see the token.
+            with httpx.Client(base_url=self._url, headers=headers, timeout=_TIMEOUT, trust_env=False) as client:
+                answer = client.request(method, path, content=content)
         except httpx.HTTPError:
             raise UnavailableError("the operator's door does not answer") from None
         if answer.is_success:

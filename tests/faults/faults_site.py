@@ -170,13 +170,10 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         credentials = await asyncio.to_thread(
             register_client, running.home, "loader", tenant="acme", user="loader", broker=False, operator=operator
         )
-        agent = await asyncio.to_thread(
-            register_agent, running.home, "echo", tenant="acme", actions=["say"], operator=operator
-        )
+        agent = await asyncio.to_thread(register_agent, running.home, "echo", tenant="acme", actions=["say"], operator=operator)
         agent.save(tmp_path / "echo.json")
         grant = {"tenant": "acme", "user": "loader", "agent": "echo", "role": "caller", "actions": []}
         await asyncio.to_thread(operator.call, "POST", "/admin/grants", grant)
-        operator.close()
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(program), str(seen), "--credentials", str(tmp_path / "echo.json"),
             stderr=asyncio.subprocess.DEVNULL, stdin=asyncio.subprocess.DEVNULL,

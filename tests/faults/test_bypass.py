@@ -35,8 +35,6 @@ class Genuine:
     other: RequestRecord
 
 
-
-
 @pytest.fixture
 async def ready(tmp_path: Path):
     async with site(tmp_path) as gateway_site:
@@ -163,7 +161,6 @@ async def test_stamps_of_an_old_epoch_do_not_survive_a_revocation(ready) -> None
     operator = Operator(gateway_site.gateway.home)
     grant = {"tenant": "acme", "user": "loader", "agent": "echo", "role": "caller", "actions": []}
     await asyncio.to_thread(operator.call, "DELETE", "/admin/grants", grant)
-    operator.close()
     one = genuine.one
     old = Passage(facts=one.acceptance.facts, stamps=one.stamps[:2], envelope=one.envelope)
     folder = BrokerFolder.at(gateway_site.gateway.home.broker)
@@ -182,9 +179,7 @@ async def test_stamps_of_an_old_epoch_do_not_survive_a_revocation(ready) -> None
 async def test_an_agent_opens_nothing_that_the_gates_did_not_stamp(ready) -> None:
     gateway_site, genuine = ready
     folder = BrokerFolder.at(gateway_site.gateway.home.broker)
-    forged = [
-        Outbound(ECHO.inbound.topic, encode(Convoy(passages=(forge(genuine, 3),)))) for forge in FORGERIES
-    ]
+    forged = [Outbound(ECHO.inbound.topic, encode(Convoy(passages=(forge(genuine, 3),)))) for forge in FORGERIES]
     async with await connect(folder.role_credential(Role.INSPECTION), name="forger") as broker:
         await broker.publish(forged)
     async with Client(gateway_site.credentials) as session:

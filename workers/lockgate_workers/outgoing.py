@@ -22,11 +22,13 @@ from lockgate_workers.ruling import Faulty, Opened, Return, Ruling, ToAgent, Ver
 class Item:
     """One verified passage of a batch, the delivery it came in, and, once there is one, the verdict on it.
 
-    ``took`` is the deciding time in microseconds; ``stamped`` the passage with this gate's stamp.
+    ``lone`` says that the delivery holds nothing else; ``took`` is the deciding time in microseconds; ``stamped`` the passage with this
+    gate's stamp.
     """
 
     opened: Opened
     delivery: Delivery
+    lone: bool = True
     verdict: Verdict = field(default_factory=lambda: Faulty("not decided"))
     took: int = 0
     stamped: Passage | None = None
@@ -62,7 +64,8 @@ class Outgoing:
             passage = item.opened.passage
             if isinstance(item.verdict, Return):
                 by_topic[AUTHZ.topic].append(Passage(facts=passage.facts, stamps=passage.stamps[:1], envelope=passage.envelope))
-            elif isinstance(item.verdict, Faulty) and len(items) > 1:
+            elif isinstance(item.verdict, Faulty) and not item.lone:
+                # The broker counts a message's attempts: one of several goes on alone, to be counted for itself.
                 messages.append(lone(item.delivery.queue.topic, passage))
         for topic, passages in by_topic.items():
             messages += convoys(topic, passages, limit=self._limits.convoy_bytes)

@@ -18,7 +18,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeVar
 
-from lockgate_broker.port import Broker, Delivery, Intake, Outbound
+from lockgate_broker.port import Broker, Delivery, Intake, Outbound, PublishRefusedError
 from lockgate_schemas.errors import BrokerError, LockgateError, PublishFailedError, UnavailableError
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.passage import Convoy, Decision
@@ -27,7 +27,8 @@ from lockgate_schemas.stamping import ChainVerifier
 from lockgate_schemas.topics import NOTICE_EPOCH, Queue
 from lockgate_workers.convoys import lone
 from lockgate_workers.outgoing import Item, Outgoing
-from lockgate_workers.ruling import Expired, Faulty, Opened, Ruling, Settled
+from lockgate_workers.ruling import Expired, Faulty, Opened, Ruling, Settled, Verdict
+from lockgate_workers.shelf import Shelf
 from lockgate_workers.stage import Stage
 
 T = TypeVar("T")
@@ -72,21 +73,23 @@ class StageRunner:
         await self._broker.listen(NOTICE_EPOCH, self._heard)
         intake = await self._broker.subscribe(queues, prefetch=2 * self._limits.batch)
         looked = self._timer()
+        shelf = Shelf(self._timer)
         stopped = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
-                deliveries = await self._pull(intake, stopped)
-                await self._handle(intake, deliveries, stop)
+                deliveries = await self._pull(intake, stopped, shelf.pause(_IDLE))
+                await self._handle(intake, shelf.sorted(deliveries, self._stage.may_wait), stop)
                 if self._news.is_set() or self._timer() - looked >= _IDLE:
                     self._news.clear()
                     queues, looked = await self._follow(intake, queues), self._timer()
+            await self._handle(intake, shelf.cleared(), stop)
         finally:
             stopped.cancel()
             await intake.close()
 
-    async def _pull(self, intake: Intake, stopped: asyncio.Future[Literal[True]]) -> Sequence[Delivery]:
+    async def _pull(self, intake: Intake, stopped: asyncio.Future[Literal[True]], longest: float) -> Sequence[Delivery]:
         """What is there; nothing when told to stop, or of a new epoch, while waiting. A cancelled pull's messages go to the next one."""
-        pull = asyncio.ensure_future(intake.pull(self._limits.batch, _IDLE))
+        pull = asyncio.ensure_future(intake.pull(self._limits.batch, longest))
         news = asyncio.ensure_future(self._news.wait())
         await asyncio.wait((pull, news, stopped), return_when=asyncio.FIRST_COMPLETED)
         news.cancel()
@@ -159,8 +162,7 @@ class StageRunner:
         return bool(await self._patient(ask, stop, batch, intake))
 
     async def _release(self, intake: Intake, batch: Sequence[Delivery], items: Sequence[Item]) -> None:
-        # A lone passage that its gate failed on is counted by the broker; one of several was sent on alone, to be counted.
-        again = {id(i.delivery) for i in items if isinstance(i.verdict, Faulty) and len(items) == 1}
+        again = {id(i.delivery) for i in items if isinstance(i.verdict, Faulty) and i.lone}
         for delivery in batch:
             if id(delivery) in again:
                 await intake.retry(delivery, self._limits.park / 1000)
@@ -182,7 +184,8 @@ class StageRunner:
                 _log.warning("refused a message on %s: %s", delivery.queue.topic, error.code)
                 refused.append((delivery, error.code))
                 continue
-            items += [Item(Opened(p, c), delivery) for p, c in zip(convoy.passages, chains, strict=True)]
+            lone_one = len(convoy.passages) == 1
+            items += [Item(Opened(p, c), delivery, lone=lone_one) for p, c in zip(convoy.passages, chains, strict=True)]
             if convoy.incidents:
                 convoys.append(convoy)
         return items, refused, convoys
@@ -199,16 +202,22 @@ class StageRunner:
         if not alive:
             return
         started = self._timer()
-        try:
-            verdicts = await self._stage.rule([i.opened for i in alive])
-        except UnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - lets nothing through: every passage of the batch counts as failed here
-            _log.error("the %s stage failed on a batch: %s", self._stage.role, type(error).__name__)
-            verdicts = [Faulty(type(error).__name__)] * len(alive)
+        verdicts = await self._verdicts([i.opened for i in alive])
         took = int((self._timer() - started) * 1e6 / len(alive))
         for item, verdict in zip(alive, verdicts, strict=True):
             item.verdict, item.took = verdict, took
+
+    async def _verdicts(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
+        """Ask the stage about a batch; when it fails, about each alone, so that the one it fails on is known."""
+        try:
+            return await self._stage.rule(batch)
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - lets nothing through: what the gate fails on gets no stamp
+            _log.error("the %s stage failed: %s", self._stage.role, type(error).__name__)  # noqa: TRY400 - a trace may quote
+            if len(batch) == 1:
+                return [Faulty(type(error).__name__)]
+        return [verdict for one in batch for verdict in await self._verdicts([one])]
 
     async def _publish(
         self, messages: Sequence[Outbound], batch: Sequence[Delivery], stop: asyncio.Event, intake: Intake
@@ -220,12 +229,10 @@ class StageRunner:
                 await self._broker.publish(left)
                 break
             except PublishFailedError as error:
-                unconfirmed = [left[i] for i in error.unconfirmed]
-                if len(unconfirmed) < len(left):
-                    # The broker works, so an agent's queue is full: its requests are driven again by the ledger, until their deadline.
-                    given_up += [m for m in unconfirmed if m.dedupe]
-                    unconfirmed = [m for m in unconfirmed if not m.dedupe]
-                left = unconfirmed
+                # Refused dispatches mean that an agent's queue is full or gone: the ledger drives them again, until their deadline.
+                refused = set(error.refused) if isinstance(error, PublishRefusedError) else set()
+                given_up += [left[i] for i in refused if left[i].dedupe]
+                left = [left[i] for i in error.unconfirmed if not (i in refused and left[i].dedupe)]
             except BrokerError as error:
                 _log.warning("the %s stage cannot publish: %s", self._stage.role, error.code)
             if left and not await self._pause(stop, batch, intake):
