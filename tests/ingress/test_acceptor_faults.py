@@ -147,6 +147,7 @@ async def test_a_defect_of_the_broker_adapter_is_503_and_opens_the_breaker(world
 # --- the ledger ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("P5")
 async def test_locked_ledger_is_503_for_everybody_and_nothing_is_accepted(world: World, ingress: Ingress) -> None:
     path = world.url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path, isolation_level=None)) as lock:

@@ -113,6 +113,7 @@ BAD_TOKENS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", BAD_TOKENS)
+@pytest.mark.requirement("C01")
 def test_bad_token_is_refused_with_one_public_face(name: str) -> None:
     result = judged(BAD_TOKENS[name]())
     assert isinstance(result, Refusal)
@@ -188,6 +189,7 @@ MEMBERS: dict[str, tuple[dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.requirement("C06")
 def test_bad_member_is_refused(name: str) -> None:
     changes, status, code = MEMBERS[name]
     result = judged(SHOP.envelope(**changes))

@@ -189,6 +189,7 @@ async def test_ordinary_headers_pass(world: World, http: httpx.AsyncClient) -> N
     assert (await offered(http, world.shop.envelope(), **ordinary)).status_code == 202
 
 
+@pytest.mark.requirement("C01")
 async def test_refusals_at_the_door_keep_their_codes_over_http(world: World, http: httpx.AsyncClient) -> None:
     none = check_problem(await offered(http, b"junk"), 401, "envelope-refused")
     assert (await offered(http, b"junk")).headers["www-authenticate"].startswith("Bearer")

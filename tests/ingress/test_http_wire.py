@@ -53,6 +53,7 @@ async def closed(reader: asyncio.StreamReader) -> bool:
         return reader.at_eof()
 
 
+@pytest.mark.requirement("C07")
 async def test_announced_gigabyte_is_refused_before_a_byte_of_it_is_sent(world: World) -> None:
     async with world.served() as url, connection(url) as (reader, writer):
         writer.write(HEAD + b"Content-Length: 1073741824\r\n\r\n")

@@ -252,6 +252,7 @@ def test_the_table_is_as_wide_as_promised() -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
+@pytest.mark.requirement("P6")
 async def test_an_agent_cannot(site: Any, probe: Probe) -> None:
     assert not await site.attack("alpha", probe.attempt), probe.sentence
 
