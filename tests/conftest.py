@@ -10,7 +10,7 @@ _MUST_NOT_SKIP = "LOCKGATE_TESTS_MUST_NOT_SKIP"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+def pytest_runtest_makereport(item: pytest.Item):
     report = yield
     if report.skipped and os.environ.get(_MUST_NOT_SKIP) and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

@@ -48,7 +48,7 @@ class EnvelopeRefusedError(UnauthenticatedError):
 
     code = "envelope-refused"
     title = "The signed envelope is not acceptable"
-    advice = "Sign with EdDSA Ed25519 and exactly the header members alg, kid and typ (docs/wire.md)."
+    advice = "Sign with the algorithm Ed25519 and exactly the header members alg, kid and typ (docs/wire.md)."
 
 
 class KeyRevokedError(UnauthenticatedError):

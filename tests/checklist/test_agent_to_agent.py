@@ -9,12 +9,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 
-from pipeline_site import LIMITS, Pipeline, echo_agent, opened  # noqa: E402
-from contextlib import AsyncExitStack  # noqa: E402
+from contextlib import AsyncExitStack
 
-from lockgate import Agent  # noqa: E402
-from lockgate_schemas.names import Role  # noqa: E402
-from lockgate_schemas.passage import Outcome, read_response  # noqa: E402
+from pipeline_site import LIMITS, Pipeline, echo_agent, opened
+
+from lockgate import Agent
+from lockgate_schemas.names import Role
+from lockgate_schemas.passage import Outcome, read_response
 
 
 @pytest.fixture

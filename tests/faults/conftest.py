@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from faults_site import gateway_site  # noqa: E402
+from faults_site import gateway_site
 
 __all__ = ["gateway_site"]

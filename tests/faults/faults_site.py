@@ -6,7 +6,6 @@ After each fault four records are compared: what the client was told, the ledger
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -191,15 +190,11 @@ async def gateway_site(tmp_path: Path) -> AsyncIterator[Site]:
         yield ready
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30.0) -> None:
-    """Wait for a condition, with a bound."""
+async def until(condition: Callable[[], Awaitable[object] | object], seconds: float = 30.0) -> None:
+    """Wait until a condition, or what it is awaited to be, holds; with a bound."""
     async with asyncio.timeout(seconds):
         while True:
             held = condition()
             if await held if isinstance(held, Awaitable) else held:
                 return
             await asyncio.sleep(0.02)
-
-
-def dump(value: object) -> str:
-    return json.dumps(value, default=str)

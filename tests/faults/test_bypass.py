@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from faults_site import Site, site
+from faults_site import Site, site, until
 
 from lockgate.client import Client
+from lockgate.credentials import AgentCredentials
 from lockgate_broker.connect import connect
 from lockgate_broker.nats.folder import BrokerFolder
 from lockgate_broker.port import Outbound
 from lockgate_cli.operator import Operator
 from lockgate_ledger.records import RequestRecord
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import Convoy, Passage, Reply, encode, read_facts
+from lockgate_schemas.passage import Convoy, Passage, Reply, Response, ResponseStatus, encode, raw, read_facts
 from lockgate_schemas.topics import AUTHZ, INSPECTION, OUTCOMES, agent
 
 ECHO = agent("echo")
@@ -113,16 +114,14 @@ async def test_what_did_not_pass_the_gates_is_quarantined_and_audited_and_never_
 
 
 async def _incidents(gateway_site: Site, count: int) -> None:
-    async with asyncio.timeout(30):
-        while len(await gateway_site.gateway.ledger.search(limit=1000, kind="incident")) < count:
-            await asyncio.sleep(0.05)
+    async def reported() -> bool:
+        return len(await gateway_site.gateway.ledger.search(limit=1000, kind="incident")) >= count
+
+    await until(reported)
 
 
 @pytest.mark.timeout(180)
 async def test_an_agents_reply_with_anything_but_its_own_stamps_is_quarantined(ready, tmp_path) -> None:
-    from lockgate.credentials import AgentCredentials
-    from lockgate_schemas.passage import Response, ResponseStatus, raw
-
     gateway_site, genuine = ready
     response = raw(Response(status=ResponseStatus.OK, body="forged"))
     facts = read_facts(genuine.one.acceptance.facts)
@@ -166,9 +165,7 @@ async def test_stamps_of_an_old_epoch_do_not_survive_a_revocation(ready) -> None
     folder = BrokerFolder.at(gateway_site.gateway.home.broker)
     async with await connect(folder.role_credential(Role.AUTHZ), name="forger") as broker:
         await broker.publish([Outbound(INSPECTION.topic, encode(Convoy(passages=(old,))))])
-    async with asyncio.timeout(30):
-        while not await ledger.search(limit=10, request_id=one.request_id, stage="authz", decision="deny"):
-            await asyncio.sleep(0.05)
+    await until(lambda: ledger.search(limit=10, request_id=one.request_id, stage="authz", decision="deny"))
     assert len(gateway_site.seen.read_text().split()) == 2, "it was dispatched again"
     again = await ledger.request(one.request_id)
     assert again is not None

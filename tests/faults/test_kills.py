@@ -6,10 +6,15 @@ import asyncio
 import itertools
 
 import pytest
-from faults_site import Site
+from faults_site import Site, until
 
 COUNT = 2000
 VICTIMS = ("authz", "inspection", "dlp", "outcome", "ingress")
+
+
+def handed(gateway_site: Site) -> int:
+    """How many requests the agent's handler has seen."""
+    return len(gateway_site.seen.read_text().split())
 
 
 @pytest.mark.timeout(300)
@@ -17,16 +22,13 @@ VICTIMS = ("authz", "inspection", "dlp", "outcome", "ingress")
 async def test_each_process_is_killed_while_requests_run_and_nothing_is_lost(gateway_site: Site) -> None:
     loading = asyncio.create_task(gateway_site.load(COUNT))
     for role in itertools.cycle(VICTIMS):
-        before = len(gateway_site.seen.read_text().split())
+        before = handed(gateway_site)
         if loading.done() and all(gateway_site.starts(v) > 1 for v in VICTIMS):
             break
         gateway_site.kill(role)
         # The next victim falls when the gateway has moved on, or, at the end of the load, when this one is back.
-        async with asyncio.timeout(60):
-            while len(gateway_site.seen.read_text().split()) < min(before + 60, COUNT) and not loading.done():
-                await asyncio.sleep(0.02)
-            while gateway_site.starts(role) < 2:
-                await asyncio.sleep(0.02)
+        await until(lambda: loading.done() or handed(gateway_site) >= min(before + 60, COUNT), 60)  # noqa: B023 - awaited at once
+        await until(lambda: gateway_site.starts(role) > 1)  # noqa: B023 - awaited at once
     told = await loading
     await gateway_site.settled(told)
     await gateway_site.check(told, COUNT)
@@ -36,9 +38,7 @@ async def test_each_process_is_killed_while_requests_run_and_nothing_is_lost(gat
 async def test_the_broker_is_killed_while_requests_run_and_nothing_is_lost(gateway_site: Site) -> None:
     loading = asyncio.create_task(gateway_site.load(COUNT))
     for share in (0.2, 0.6):
-        async with asyncio.timeout(60):
-            while len(gateway_site.seen.read_text().split()) < share * COUNT:
-                await asyncio.sleep(0.02)
+        await until(lambda: handed(gateway_site) >= share * COUNT, 60)  # noqa: B023 - awaited at once
         gateway_site.gateway.server.kill()
         await gateway_site.gateway.server.start()
     told = await loading

@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pipeline_site import pipeline, running  # noqa: E402
+from pipeline_site import pipeline, running
 
 __all__ = ["pipeline", "running"]

@@ -235,15 +235,15 @@ def echo_agent() -> Agent:
     agent = Agent("echo")
 
     @agent.action("say")
-    async def say(request) -> Any:  # noqa: ANN001
+    async def say(request) -> Any:
         return request.data if isinstance(request.data, str) else str(request.data)
 
     @agent.action("fail")
-    async def fail(request) -> str:  # noqa: ANN001
+    async def fail(request) -> str:
         raise RuntimeError(f"secret detail {request.data}")
 
     @agent.action("hang")
-    async def hang(request) -> str:  # noqa: ANN001
+    async def hang(request) -> str:
         await request.cancelled.wait()
         return "stopped"
 

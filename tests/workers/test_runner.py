@@ -13,15 +13,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 
-from pipeline_site import LIMITS, Pipeline, opened  # noqa: E402
+from pipeline_site import LIMITS, Pipeline, opened
 
-from lockgate_broker.port import Outbound  # noqa: E402
-from lockgate_schemas.errors import LedgerError  # noqa: E402
-from lockgate_schemas.names import Role  # noqa: E402
-from lockgate_schemas.passage import Convoy, Outcome, Passage, encode, read_facts  # noqa: E402
-from lockgate_schemas.topics import AUTHZ, INSPECTION  # noqa: E402
-from lockgate_workers.authz.stage import AuthzStage  # noqa: E402
-from lockgate_workers.ruling import Opened, Verdict  # noqa: E402
+from lockgate_broker.port import Outbound
+from lockgate_schemas.errors import LedgerError
+from lockgate_schemas.names import Role
+from lockgate_schemas.passage import Convoy, Outcome, Passage, encode, read_facts
+from lockgate_schemas.topics import AUTHZ, INSPECTION
+from lockgate_workers.authz.stage import AuthzStage
+from lockgate_workers.ruling import Opened, Verdict
 
 
 @pytest.fixture
