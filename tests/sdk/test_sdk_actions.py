@@ -90,7 +90,7 @@ def test_a_type_inside_a_function_is_found_when_the_handler_uses_it() -> None:
     assert Action.of("act", act).read(msgspec.Raw(b'{"x":1}')) == Local(1)
 
 
-async def no_type(request) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
+async def no_type(request) -> str:  # type: ignore[no-untyped-def]
     return str(request.data)
 
 
