@@ -40,6 +40,7 @@ from lockgate_schemas.errors import (
     RateLimitedError,
     ReplayConflictError,
     UnavailableError,
+    UnconfirmedError,
 )
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.passage import Acceptance, Door, Passage, Stamp, Statement
@@ -80,7 +81,7 @@ class _Waiting:
             self.answer.set_exception(error)
 
     def late(self) -> None:
-        self.refused(UnavailableError(LATE))
+        self.refused(UnconfirmedError(LATE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ class Acceptor:
                 waiting.refused(_unavailable(error))
         except asyncio.CancelledError:
             for waiting in batch:
-                waiting.refused(UnavailableError(LATE))
+                waiting.refused(UnconfirmedError(LATE))
             raise
         except Exception as error:  # noqa: BLE001 - a defect: nobody in the batch is accepted, nobody is left waiting, the loop lives on
             _log.error("a batch failed: %s", described(error))
@@ -303,7 +304,7 @@ class Acceptor:
             for position in group:
                 one, result = new[position]
                 if number in unconfirmed:
-                    one.waiting.refused(UnavailableError(RECORDED))
+                    one.waiting.refused(UnconfirmedError(RECORDED))
                 else:
                     one.waiting.accepted(result)
 

@@ -206,6 +206,16 @@ class UnavailableError(LockgateError):
     advice = "Nothing was accepted; send the identical envelope again later."
 
 
+class UnconfirmedError(UnavailableError):
+    """Perhaps accepted: it was recorded, or may have been, and the confirmation did not come in time."""
+
+    code = "unconfirmed"
+    title = "The gateway could not confirm this in time"
+    advice = (
+        "Send the identical envelope again: if it was recorded the answer is its acceptance, and it runs once in either case."
+    )
+
+
 class DeadlineError(LockgateError):
     """The outcome did not come in time."""
 
@@ -313,6 +323,7 @@ ERRORS: Final[tuple[type[LockgateError], ...]] = (
     RateLimitedError,
     HeadersTooLargeError,
     UnavailableError,
+    UnconfirmedError,
     DeadlineError,
     ChainRefusedError,
     ProofRefusedError,

@@ -81,12 +81,13 @@ async def test_broker_down_is_503_and_after_it_nothing_is_accepted_until_it_stor
     world.server.down = True
     first = world.shop.envelope()
     error = await refusal(ingress, first)
-    assert error.status == 503
+    assert (error.status, error.code) == (503, "unconfirmed")
     assert "identical envelope" in error.detail
     recorded = await world.ledger.requests(limit=10)
     assert len(recorded) == 1  # it was under way: recorded, for the sweeper to drive on
     for _ in range(3):
-        assert (await refusal(ingress, world.shop.envelope())).status == 503
+        error = await refusal(ingress, world.shop.envelope())
+        assert (error.status, error.code) == (503, "broker")
     assert await world.ledger.requests(limit=10) == recorded
     world.server.down = False
     await until(lambda: not ingress.breaker.open)
