@@ -115,6 +115,7 @@ async def _play(running: Gateway, console: Console) -> bool:
     except ChainRefusedError as error:
         receipts, why = 0, error.detail
     fine = all(result.as_expected for result, _ in seen) and delivered == LOAD and log.intact and not why
+    console.print()
     console.print(cost_table(costs(records), LOAD))
     console.print(_closing(receipts, why, log, delivered, fine=fine))
     return fine
