@@ -354,7 +354,8 @@ async def test_malformed_query_is_refused(world: World, http: httpx.AsyncClient,
 async def test_anothers_unknown_and_malformed_ids_answer_alike(world: World, http: httpx.AsyncClient) -> None:
     foreign = request_id_of(await offered(http, world.shop.envelope()))
     answers = [
-        await http.request(method, f"/v1/requests/{request_id}{tail}", headers=world.rival.bearer())
+        await http.request(method, f"/v1/requests/{request_id}{tail}", headers=reader.bearer())
+        for reader in (world.rival, world.wired)  # another tenant's, and another client of the same tenant
         for method, tail in (("GET", ""), ("GET", "?wait=5"), ("GET", "/events"), ("DELETE", ""))
         for request_id in (foreign, "req_" + "a" * 26, "req_x", "1", "%00", "..%2f..", "*")
     ]
