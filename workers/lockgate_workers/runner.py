@@ -140,8 +140,9 @@ class StageRunner:
         await self._release(intake, batch, items)
 
     def _poisoned(self, items: Sequence[Item]) -> list[Outbound]:
-        """End what has failed too often. The outcome stage cannot end a request by a stamp on itself: it keeps the bytes, and
-        the sweeper ends the request at its deadline.
+        """End what has failed too often.
+
+        The outcome stage cannot end a request by a stamp on itself: it keeps the bytes, and the sweeper ends the request at its deadline.
         """
         for item in items:
             item.verdict = Ruling(Decision.QUARANTINE, POISON) if self._stage.role in self._outgoing.gates else Settled()
@@ -214,7 +215,7 @@ class StageRunner:
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - lets nothing through: what the gate fails on gets no stamp
-            _log.error("the %s stage failed: %s", self._stage.role, type(error).__name__)  # noqa: TRY400 - a trace may quote
+            _log.error("the %s stage failed: %s", self._stage.role, type(error).__name__)
             if len(batch) == 1:
                 return [Faulty(type(error).__name__)]
         return [verdict for one in batch for verdict in await self._verdicts([one])]

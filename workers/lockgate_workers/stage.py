@@ -23,6 +23,10 @@ class Stage(Protocol):
         """The queues to read now. Raises `UnavailableError` when that cannot be told."""
         ...
 
+    def may_wait(self, delivery: Delivery) -> bool:
+        """Whether a message, not verified yet, may be handled a moment later. Nothing else may be concluded from it."""
+        ...
+
     def open(self, delivery: Delivery) -> Convoy:
         """What is in a message. Raises `MalformedError`, or `ChainRefusedError` when it may not have come this way."""
         ...

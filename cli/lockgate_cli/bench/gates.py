@@ -85,7 +85,6 @@ def _register(running: Gateway) -> ClientCredentials:
     credentials.save(home.client_file(CLIENT))
     binding = {"tenant": TENANT, "user": CLIENT, "agent": NAME, "role": "caller", "actions": []}
     operator.call("POST", "/admin/grants", binding)
-    operator._client.close()  # noqa: SLF001 - the command line lets the end of its process close it; this one goes on
     return credentials
 
 

@@ -48,6 +48,11 @@ class AuthzStage:
         """Its one queue."""
         return (AUTHZ,)
 
+    def may_wait(self, delivery: Delivery) -> bool:
+        """Nothing waits here."""
+        del delivery
+        return False
+
     def open(self, delivery: Delivery) -> Convoy:
         """See `open_inbound`."""
         return open_inbound(delivery)

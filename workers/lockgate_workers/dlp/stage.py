@@ -63,6 +63,11 @@ class DlpStage:
         directory = await self._ledger.directory()
         return [agent(record.name).outbound for record in directory.agents.values() if record.active]
 
+    def may_wait(self, delivery: Delivery) -> bool:
+        """Nothing waits here."""
+        del delivery
+        return False
+
     def open(self, delivery: Delivery) -> Convoy:
         """The passage in a reply, if topic, dispatch and facts name the same agent and the same dispatch."""
         reply = read_reply(delivery.body)

@@ -48,6 +48,11 @@ class InspectionStage:
         """Its one queue."""
         return (INSPECTION,)
 
+    def may_wait(self, delivery: Delivery) -> bool:
+        """Nothing waits here."""
+        del delivery
+        return False
+
     def open(self, delivery: Delivery) -> Convoy:
         """See `open_inbound`."""
         return open_inbound(delivery)

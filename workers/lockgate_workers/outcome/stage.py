@@ -1,18 +1,21 @@
 """The shell of the outcome gate: writes what the chains amount to into the ledger, then announces it.
 
-Outcome, stamps and audit entries of a batch are one transaction, and the first outcome of a request wins. Only after that commit is anybody told.
+Outcome, stamps and audit entries of a batch are one transaction, and the first outcome of a request wins. Only after that commit is anybody told. That a
+request is with its agent is written a moment later, and not at all when its end was written meanwhile.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from lockgate_broker.port import Delivery
 from lockgate_ledger.port import OutcomePort
 from lockgate_schemas.audit import incident_entry
-from lockgate_schemas.errors import ChainRefusedError
+from lockgate_schemas.errors import ChainRefusedError, MalformedError
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import Convoy, Outcome, Passage, Receipt, read_convoy
+from lockgate_schemas.passage import PASSING, Convoy, Outcome, Passage, Receipt, read_convoy, read_statement
 from lockgate_schemas.signing import NoteSigner
 from lockgate_schemas.stamping import ORDER, Chain, ChainVerifier
 from lockgate_schemas.topics import OUTCOMES, Queue
@@ -20,6 +23,9 @@ from lockgate_workers.outcome.announce import Announcer, News
 from lockgate_workers.outcome.classify import Dispatched, classify
 from lockgate_workers.outcome.recording import ToEnd, endings, progress_of
 from lockgate_workers.ruling import Opened, Settled, Verdict
+
+_REMEMBERED: Final = 16_384
+"""Digests of statements that are in the log, so that a report of them need not be written again; forgetting one costs a write."""
 
 
 class OutcomeStage:
@@ -33,10 +39,19 @@ class OutcomeStage:
         self._announcer = announcer
         self._signer = signer
         self._clock = clock
+        self._written: OrderedDict[str, None] = OrderedDict()
 
     async def queues(self) -> Sequence[Queue]:
         """Its one queue."""
         return (OUTCOMES,)
+
+    def may_wait(self, delivery: Delivery) -> bool:
+        """Reports of a dispatch may: the agent's answer, if it comes at once, says the same and more."""
+        try:
+            convoy = read_convoy(delivery.body)
+            return not convoy.incidents and all(_is_report(passage) for passage in convoy.passages)
+        except MalformedError:
+            return False
 
     def open(self, delivery: Delivery) -> Convoy:
         """Passages, and reports of incidents."""
@@ -53,24 +68,40 @@ class OutcomeStage:
     async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
         """Record the whole batch. Raises `LedgerError`, upon which nothing of it was recorded or it can be recorded again."""
         to_end: list[ToEnd] = []
-        progress = []
+        reports: list[Opened] = []
         for opened in batch:
             meaning = classify(opened.passage, opened.chain.last)
             if isinstance(meaning, Dispatched):
-                progress.append(progress_of(opened))
+                reports.append(opened)
             else:
                 passage, chain = opened.passage, opened.chain
                 to_end.append(ToEnd(chain.facts, passage.facts, passage.stamps, chain.statements, meaning, passage.response))
-        if progress:
-            await self._ledger.progress(progress)
         if to_end:
             await end(self._ledger, self._announcer, self._signer, to_end, self._clock())
+            self._remember(to_end)
+        progress = [progress_of(opened) for opened in reports if opened.chain.last_digest not in self._written]
+        if progress:
+            await self._ledger.progress(progress)
         return [Settled()] * len(batch)
+
+    def _remember(self, written: Sequence[ToEnd]) -> None:
+        """Each statement names the one before it by its digest, so these stand for whole chains up to there."""
+        for one in written:
+            self._written.update((statement.previous, None) for statement in one.statements[1:])
+        while len(self._written) > _REMEMBERED:
+            self._written.popitem(last=False)
 
     async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
         """Put incidents into the audit log. They end nothing: whoever forged the message would then decide that."""
         entries = [incident_entry(verifier.incident(one), one.stamp) for one in convoy.incidents]
         await self._ledger.incidents(entries)
+
+
+def _is_report(passage: Passage) -> bool:
+    if not passage.stamps or bytes(passage.response):
+        return False
+    last = read_statement(passage.stamps[-1].statement)
+    return last.stage == Role.INSPECTION and last.decision in PASSING
 
 
 async def end(ledger: OutcomePort, announcer: Announcer, signer: NoteSigner, to_end: Sequence[ToEnd], now: int) -> int:
