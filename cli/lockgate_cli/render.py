@@ -25,7 +25,13 @@ COLOURS: Final = {
     Outcome.CANCELLED: "cyan",
     Outcome.QUARANTINED: "bold red",
 }
-_DECISIONS: Final = {"allow": "green", "flag": "yellow", "redact": "cyan", "record": "dim"}
+_DECISIONS: Final = {
+    **{str(k): v for k, v in COLOURS.items()},
+    "allow": "green",
+    "flag": "yellow",
+    "redact": "cyan",
+    "record": "dim",
+}
 
 
 def print_json(value: Any) -> None:

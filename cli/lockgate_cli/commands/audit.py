@@ -127,15 +127,13 @@ def search(
     rows: list[list[str | Text]] = [
         [
             str(f.sequence),
-            moment(f.entry.at),
-            str(f.entry.kind),
+            moment(f.entry.at).partition(" ")[2],
             f.entry.stage,
             decision_text(f.entry.decision),
-            f.entry.rule or f.entry.code,
-            f"{f.entry.tenant}/{f.entry.user}" if f.entry.user else "",
-            f"{f.entry.agent}:{f.entry.action}" if f.entry.agent else "",
-            ", ".join(f"{s.rule} x{s.count}" for s in f.entry.findings),
+            Text.assemble(f.entry.rule or f.entry.code, ("".join(f"\n{s.rule} x{s.count}" for s in f.entry.findings), "dim")),
+            f"{f.entry.tenant}/{f.entry.user}" if f.entry.user else f.entry.client,
+            f"{f.entry.agent}:{f.entry.action}" if f.entry.action else f.entry.agent,
         ]
         for f in found
     ]
-    table("audit log", ["#", "at", "kind", "gate", "decision", "rule", "who", "agent:action", "findings"], rows)
+    table("audit log", ["#", "at", "gate", "decision", "rule", "who", "agent:action"], rows)

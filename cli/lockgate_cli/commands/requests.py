@@ -117,22 +117,21 @@ def _proved(home: Home, record: RequestRecord) -> str:
 
 
 def way(record: RequestRecord, facts: Facts, statements: list[Statement], why_not: str) -> Panel:
-    """The picture of one request's way through the gates."""
+    """The picture of one request's way through the gates. ``why_not`` is empty when every stamp verified."""
     drawn = Table(box=None, header_style="dim", pad_edge=False)
-    for column in ("gate", "decision", "rule", "findings", "after", "deciding", "epoch", "stamp"):
-        drawn.add_column(column, justify="right" if column in {"after", "deciding", "epoch"} else "left")
-    seal = Text("✗", style="bold red") if why_not else Text("✓ verified", style="green")
+    for column in ("gate", "decision", "rule", "after", "deciding", "epoch", "stamp"):
+        drawn.add_column(column, justify="right" if column in {"after", "deciding", "epoch"} else "left", overflow="fold")
     for statement in statements:
+        findings = "".join(f"\n{f.rule} x{f.count}" for f in statement.findings)
         drawn.add_row(
             f"[bold]{statement.stage}[/]",
             outcome_text(statement.outcome) if statement.outcome else decision_text(statement.decision),
-            statement.rule or statement.code or "-",
-            ", ".join(f"{f.rule} x{f.count}" for f in statement.findings) or "-",
+            Text.assemble(statement.rule or statement.code or "-", (findings, "dim")),
             f"{max(0, statement.at - facts.accepted)} ms",
             f"{statement.took} µs" if statement.took else "-",
             str(statement.epoch or "-"),
-            seal,
+            Text("✗", style="bold red") if why_not else Text("✓", style="green"),
         )
     title = f"{record.request_id}  {facts.principal.subject} → {facts.agent}:{facts.action}"
-    footer = f"{why_not}" if why_not else f"deadline {moment(facts.deadline)}, sent {record.sends}x"
-    return Panel(drawn, title=title, subtitle=footer, title_align="left", subtitle_align="left", expand=False)
+    sealed = why_not or f"all {len(statements)} stamps verified, deadline {moment(facts.deadline)}, sent {record.sends}x"
+    return Panel(drawn, title=title, subtitle=sealed, title_align="left", subtitle_align="left", expand=False)
