@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from docs_reading import PAGES, ROOT, command_lines, spans, table
 
 from lockgate_cli.app import app
@@ -75,3 +76,19 @@ def test_these_checks_can_fail() -> None:
 
 def test_the_exit_codes_are_the_documented_ones() -> None:
     assert [int(row[0]) for row in table("docs/operations.md", "Exit code")] == [int(code) for code in Exit]
+
+
+def test_hooks_run_what_is_in_the_repository_and_fetch_nothing() -> None:
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [one["repo"] for one in repositories] == ["local"]
+    for hook in repositories[0]["hooks"]:
+        words = hook["entry"].split()
+        assert words[0].startswith(".venv/bin/") or (words[0] == "make" and set(words[1:]) <= _make_targets()), hook["id"]
+
+
+def test_ci_runs_what_a_contributor_runs() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    ran = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert ran == {"linux": ["bash .ci/run"], "macos": ["make test"]}
+    assert not any(job.get("continue-on-error") for job in jobs.values())
+    assert (ROOT / ".ci/run").is_file()
