@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from lockgate_cli.home import Home
-from lockgate_cli.supervisor import STOP_BOUND, gateway
 from lockgate_schemas.errors import UnavailableError
 
 EXAMPLES: Final = {
@@ -23,6 +22,8 @@ EXAMPLES: Final = {
     "ops": "lockgate.examples.ops",
 }
 """The example agents and the modules that run them."""
+STOP_BOUND: Final = 15.0
+"""Seconds an agent may take to finish what it is doing."""
 
 
 @asynccontextmanager
@@ -35,6 +36,8 @@ async def running_gateway(home: Home) -> AsyncIterator[str]:
     if url:
         yield url
         return
+    from lockgate_cli.supervisor import gateway  # noqa: PLC0415 - most requests go to a gateway that runs already
+
     async with gateway(home.folder) as started, example_agents(home.agent_file(name) for name in EXAMPLES):
         yield started.url
 
