@@ -11,10 +11,10 @@ import typer
 import yaml
 from docs_reading import PAGES, ROOT, command_lines, spans, table
 
-from lockgate_cli.app import app
+from lockgate_cli.app import tree
 from lockgate_cli.exits import Exit
 
-COMMAND: Any = typer.main.get_command(app)  # typer brings its parser along under a private name
+COMMAND: Any = typer.main.get_command(tree())  # typer brings its parser along under a private name
 
 
 def _parsed(words: list[str]) -> Any:
