@@ -157,10 +157,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def site(tmp_path: Path, config: str = CONFIG) -> AsyncIterator[Site]:
     home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    (home / FILE_NAME).write_text(CONFIG)
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / FILE_NAME).write_text(config)
     program, seen = tmp_path / "agent.py", tmp_path / "seen"
     program.write_text(AGENT)
     seen.touch()
