@@ -226,8 +226,6 @@ class Acceptor:
     # --- phase 1: verify -------------------------------------------------------------------------------------------
 
     async def _admitted(self, batch: Sequence[_Waiting]) -> list[_Admitted]:
-        if self._breaker.open:
-            raise _broker_down()
         directory = await self._ledger.directory()
         if directory.epoch != self._known_epoch:
             self._known_keys, self._known_epoch = frozenset(directory.keys), directory.epoch

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,6 +84,24 @@ async def test_chunked_gigabyte_is_cut_after_a_little(world: World) -> None:
         status, problem = await answering
         assert (status, problem["code"]) == (413, "too-large")
         assert sent < 32 * 1024 * 1024  # the limit, what lingers, and the buffers of two sockets
+
+
+async def test_client_in_the_middle_of_sending_is_not_cut_off_before_it_can_read_why(world: World) -> None:
+    piece = b"a" * 16_384
+    pieces = world.limits.max_envelope_bytes // len(piece) + 4
+    loop = asyncio.get_running_loop()
+    async with world.served() as url:
+        parts = urlsplit(url)
+        with socket.create_connection((str(parts.hostname), parts.port or 0)) as sock:
+            sock.setblocking(False)
+            await loop.sock_sendall(sock, HEAD + b"Content-Length: %d\r\n\r\n" % (pieces * len(piece)))
+            answer = await loop.sock_recv(
+                sock, 65536
+            )  # it is there already, and whoever sends first and reads later has to get so far
+            for _ in range(pieces):
+                await loop.sock_sendall(sock, piece)
+                await asyncio.sleep(0)
+            assert answer.startswith(b"HTTP/1.1 413")
 
 
 async def test_lying_length_is_not_smuggled_into_a_second_request(world: World) -> None:
