@@ -25,6 +25,8 @@ T = TypeVar("T")
 Transaction = Callable[[Connection], T]
 
 _READERS: Final = 2
+EPOCH: Final = "SELECT epoch FROM policy_epoch"
+"""What every batch asks first."""
 _BUSY: Final = "the ledger is busy: its writer did not get to this in time"
 _CLOSED: Final = "the ledger is closed"
 
@@ -38,6 +40,10 @@ class Store(Protocol):
 
     async def write(self, transaction: Transaction[T]) -> T:
         """Run it and commit; when this returns, it is durable. Whatever it raises rolls it back."""
+        ...
+
+    def glance(self) -> int | None:
+        """The policy epoch, if it can be told at once; nothing means that it has to be read the long way."""
         ...
 
     async def close(self) -> None:
@@ -64,9 +70,10 @@ def run(engine: Engine, transaction: Transaction[T]) -> T:
 class Threads:
     """One thread that writes and a few that read."""
 
-    def __init__(self, engine: Engine, *, timeout: int) -> None:
+    def __init__(self, engine: Engine, *, timeout: int, glance: sqlite.Glance) -> None:
         """``timeout`` (milliseconds) bounds how long a write waits for the ones before it."""
         self._engine = engine
+        self._glance = glance
         self._writing = engine.execution_options(**{sqlite.WRITES: True})
         self._timeout = timeout / 1000
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
@@ -91,9 +98,15 @@ class Threads:
 
         return await asyncio.get_running_loop().run_in_executor(self._writer, job)
 
+    def glance(self) -> int | None:
+        """See `Store.glance`."""
+        self._check_open()
+        return self._glance.look()
+
     async def close(self) -> None:
         """See `Store.close`."""
         self._closed = True
+        self._glance.close()
         await asyncio.to_thread(self._shut)
 
     def _shut(self) -> None:
@@ -124,6 +137,10 @@ class Coroutines:
     async def write(self, transaction: Transaction[T]) -> T:
         """See `Store.write`."""
         return await self._run(self._writing, transaction)
+
+    def glance(self) -> int | None:
+        """See `Store.glance`. A server is asked over a connection, never at once."""
+        return None
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -189,4 +206,4 @@ def _sqlite_store(url: URL, timeout: int, *, create: bool) -> Store:
         return Coroutines(engine)
     blocking = create_engine(safe, hide_parameters=True, pool_size=_READERS + 1)
     sqlite.configure(blocking, timeout=timeout)
-    return Threads(blocking, timeout=timeout)
+    return Threads(blocking, timeout=timeout, glance=sqlite.Glance(path, EPOCH))

@@ -13,6 +13,7 @@ from lockgate_ledger import acceptance, admin, leasing, outcomes, proofs, readin
 from lockgate_ledger.audit import AuditKeys, AuditWriter
 from lockgate_ledger.directory import read_directory, read_epoch
 from lockgate_ledger.engine import Store, open_store
+from lockgate_ledger.gathering import Gathering
 from lockgate_ledger.records import (
     AcceptResult,
     AgentRecord,
@@ -38,6 +39,9 @@ from lockgate_schemas.trust import Trust
 
 _PAGE: Final = 1024
 """Entries read at once when the whole log is gone through: about 1.5 MB of memory, and a lock held for milliseconds."""
+
+_TOGETHER: Final = 256
+"""Requests that are looked up in one read, when that many connections wait for their outcomes."""
 
 
 class Opening:
@@ -71,6 +75,7 @@ class Ledger:
         self._signs = signer is not None
         self._clock = clock
         self._directory: Directory | None = None
+        self._requests: Gathering[str, RequestRecord] = Gathering(self._by_ids, _TOGETHER)
 
     @classmethod
     def open(
@@ -122,11 +127,15 @@ class Ledger:
 
     async def epoch(self) -> int:
         """See `DirectoryPort.epoch`."""
-        return await self._store.read(read_epoch)
+        found = self._store.glance()
+        return await self._store.read(read_epoch) if found is None else found
 
     async def directory(self) -> Directory:
         """See `DirectoryPort.directory`."""
-        found = await self._store.read(partial(read_directory, cached=self._directory))
+        cached = self._directory
+        if cached is not None and self._store.glance() == cached.epoch:
+            return cached
+        found = await self._store.read(partial(read_directory, cached=cached))
         if self._directory is None or found.epoch > self._directory.epoch:
             self._directory = found
         return found
@@ -146,7 +155,7 @@ class Ledger:
 
     async def request(self, request_id: str) -> RequestRecord | None:
         """See `AcceptancePort.request`."""
-        return await self._store.read(partial(reading.request, request_id=request_id))
+        return await self._requests.ask(request_id)
 
     # --- outcomes -------------------------------------------------------------------------------------------------
 
@@ -280,6 +289,9 @@ class Ledger:
         return recomputation.finish(extent.head, extent.beyond)
 
     # --- within ---------------------------------------------------------------------------------------------------
+
+    async def _by_ids(self, request_ids: Sequence[str]) -> dict[str, RequestRecord]:
+        return await self._store.read(partial(reading.by_ids, request_ids=request_ids))
 
     async def _append(self, entries: Sequence[AuditEntry]) -> None:
         self._check_signer()

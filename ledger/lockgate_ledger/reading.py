@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, false, select, true, update
+from sqlalchemy import Connection, Row, Select, bindparam, false, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lockgate_ledger.audit import lock_head
@@ -25,10 +25,13 @@ _whole = (
 )
 
 
-def request(connection: Connection, request_id: str) -> RequestRecord | None:
-    """One request, or nothing."""
-    row = connection.execute(_whole.where(requests.c.request_id == request_id)).one_or_none()
-    return None if row is None else _record(row)
+_by_ids = _whole.where(requests.c.request_id.in_(bindparam("request_ids", expanding=True)))
+
+
+def by_ids(connection: Connection, request_ids: Sequence[str]) -> dict[str, RequestRecord]:
+    """Those of these requests that exist, by their ids."""
+    rows = connection.execute(_by_ids, {"request_ids": request_ids})
+    return {row.request_id: _record(row) for row in rows}
 
 
 def newest(connection: Connection, *, limit: int, client: str, agent: str, outcome: Outcome | None) -> list[RequestRecord]:

@@ -7,6 +7,7 @@ WAL lets readers go on beside the writer; ``synchronous=FULL`` makes a commit su
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -42,6 +43,43 @@ def create_file(path: Path) -> None:
 def without_creating(url: URL, path: Path) -> URL:
     """The url with which the driver opens the file only if it is there."""
     return url.set(database=f"file:{quote(str(path.absolute()))}", query={"mode": "rw", "uri": "true"})
+
+
+class Glance:
+    """Reads one number on the caller's own thread: a hundredth of a millisecond, where the way to another thread and back costs fifteen.
+
+    It never waits: whatever cannot be had at once, for whichever reason, is not had here, and the caller goes the long way, which finds out why.
+    """
+
+    def __init__(self, path: Path, statement: str) -> None:
+        """``statement`` must select one integer in one row, by constant text."""
+        self._path = path
+        self._statement = statement
+        self._connection: sqlite3.Connection | None = None
+
+    def look(self) -> int | None:
+        """The number as it is committed now, or nothing."""
+        try:
+            if self._connection is None:
+                self._connection = self._opened()
+            rows = self._connection.execute(self._statement).fetchall()
+        except (sqlite3.Error, OSError):
+            self.close()
+            return None
+        return rows[0][0] if len(rows) == 1 and type(rows[0][0]) is int else None
+
+    def close(self) -> None:
+        """Let go of the file. Another look opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> sqlite3.Connection:
+        url = f"file:{quote(str(self._path.absolute()))}?mode=rw"
+        connection = sqlite3.connect(url, uri=True, timeout=0, isolation_level=None)
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        return connection
 
 
 def configure(engine: Engine, *, timeout: int) -> None:
