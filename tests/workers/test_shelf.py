@@ -100,6 +100,31 @@ async def test_a_quick_answer_spares_the_ledger_a_write_and_nothing_is_missing_f
     assert written == []
 
 
+async def test_what_is_in_the_log_is_left_out_of_a_report_unopened(pipeline, monkeypatch):
+    seen: list[Delivery] = []
+    monkeypatch.setattr(shelf, "HOLD", 30.0)
+    stage = pipeline.stage(Role.OUTCOME)
+    may_wait = stage.may_wait
+
+    def noticing(one: Delivery) -> bool:
+        if may_wait(one):
+            seen.append(one)
+        return may_wait(one)
+
+    monkeypatch.setattr(stage, "may_wait", noticing)
+    await pipeline.add_agent(echo_agent())
+    await pipeline.grant("alice", "echo")
+    pipeline.start(Role.AUTHZ, Role.INSPECTION, Role.DLP)
+    pipeline.tasks.create_task(pipeline.runner(Role.OUTCOME, stage).run(pipeline.stop))
+    request_id = await pipeline.submit("alice", "echo", "say", "hello")
+    await pipeline.ended(request_id)
+    fresh = pipeline.stage(Role.OUTCOME)
+    assert [len(fresh.open(report).passages) for report in seen] == [1]
+    async with asyncio.timeout(5):
+        while stage.open(seen[0]).passages:
+            await pipeline.server.change(0.01)
+
+
 async def test_a_slow_agent_is_reported_while_it_works(pipeline, monkeypatch):
     written = counted(pipeline, monkeypatch)
     go_on = asyncio.Event()

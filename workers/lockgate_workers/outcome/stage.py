@@ -17,7 +17,7 @@ from lockgate_schemas.errors import ChainRefusedError, MalformedError
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import PASSING, Convoy, Outcome, Passage, Receipt, read_convoy, read_statement
 from lockgate_schemas.signing import NoteSigner
-from lockgate_schemas.stamping import ORDER, Chain, ChainVerifier
+from lockgate_schemas.stamping import ORDER, Chain, ChainVerifier, statement_digest
 from lockgate_schemas.topics import OUTCOMES, Queue
 from lockgate_workers.outcome.announce import Announcer, News
 from lockgate_workers.outcome.classify import Dispatched, classify
@@ -54,8 +54,15 @@ class OutcomeStage:
             return False
 
     def open(self, delivery: Delivery) -> Convoy:
-        """Passages, and reports of incidents."""
-        return read_convoy(delivery.body)
+        """Passages, and reports of incidents.
+
+        Left out is a report of a dispatch whose newest statement, byte for byte, is in the log already: it could change nothing, true or forged, so
+        it is not worth its verification.
+        """
+        convoy = read_convoy(delivery.body)
+        if convoy.incidents or not self._written:
+            return convoy
+        return Convoy(passages=tuple(p for p in convoy.passages if not (_is_report(p) and self._is_written(p))))
 
     def verify(self, passage: Passage, verifier: ChainVerifier, now: int) -> Chain:
         """A chain of any length from the ingress's stamp on, whose last statement means something here."""
@@ -83,6 +90,9 @@ class OutcomeStage:
         if progress:
             await self._ledger.progress(progress)
         return [Settled()] * len(batch)
+
+    def _is_written(self, passage: Passage) -> bool:
+        return statement_digest(passage.stamps[-1]) in self._written
 
     def _remember(self, written: Sequence[ToEnd]) -> None:
         """Each statement names the one before it by its digest, so these stand for whole chains up to there."""
