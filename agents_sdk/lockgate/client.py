@@ -321,7 +321,7 @@ class Client:
     ) -> httpx.Response:
         import httpx  # noqa: PLC0415 - loaded with the connection
 
-        timeout = httpx.Timeout(self.settings.connect, read=self.settings.connect + patience)
+        timeout = httpx.Timeout(self.settings.connect, read=self.settings.answer + patience)
         try:
             answer = await self._http.request(method, path, headers=headers, content=content, params=params, timeout=timeout)
         except httpx.HTTPError:

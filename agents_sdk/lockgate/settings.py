@@ -52,7 +52,10 @@ class ClientSettings:
     """From signing an envelope to its deadline, unless the call says otherwise."""
 
     connect: float = 5.0
-    """For the connection to the gateway, and for each read and write that is not a long poll."""
+    """For the connection to the gateway, and for each write."""
+
+    answer: float = 15.0
+    """For an answer that is not a long poll; longer than the gateway itself takes to say that it cannot."""
 
     poll: float = 25.0
     """One long poll; below the idle time-outs of common proxies."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -116,7 +117,9 @@ def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
         return InspectionStage(ledger, load_scanner("injection", rules / "inspection" if rules else None))
     from lockgate_workers.dlp.stage import DlpStage  # noqa: PLC0415
 
-    return DlpStage(ledger, load_scanner("dlp", rules / "dlp" if rules else None), clock)
+    return DlpStage(
+        ledger, load_scanner("dlp", rules / "dlp" if rules else None), clock, most=home.config.limits.max_response_bytes
+    )
 
 
 async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready, port: int | None = None) -> None:
@@ -182,6 +185,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(msgspec.json.encode(ReadyLine(chosen.role, url)).decode() + "\n")
         sys.stdout.flush()
 
+    # What was imported stays for ever; the collector need not look at it again and again (measured: 40 µs a request at the door).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
     failed = False
     try:
         uvloop.run(run_role(open_home(chosen.home), Role(chosen.role), ready, supervised=True, port=chosen.port))

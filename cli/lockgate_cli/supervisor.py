@@ -29,7 +29,7 @@ from lockgate_broker.nats.provisioner import NatsProvisioner
 from lockgate_cli.home import Home, Running, prepare_home
 from lockgate_cli.process import ReadyLine, clock, open_ledger
 from lockgate_ledger.ledger import Ledger
-from lockgate_schemas.errors import ConfigurationError
+from lockgate_schemas.errors import ConfigurationError, LockgateError
 from lockgate_schemas.names import Role
 from lockgate_schemas.topics import Party, agent, client
 from lockgate_workers.authz.policy import check_policy, default_policy, policy_digest
@@ -40,6 +40,8 @@ WORKERS: Final = (Role.AUTHZ, Role.INSPECTION, Role.DLP, Role.OUTCOME)
 START_BOUND: Final = 30.0
 """Seconds a process may take to say that it is ready."""
 STOP_BOUND: Final = 15.0
+_LOOK: Final = 0.2
+"""Seconds between two looks whether the broker still runs."""
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between the death of a process and its next start, by how often it died without having been ready in between."""
 
@@ -62,11 +64,18 @@ class Child:
 
 
 class Supervisor:
-    """Keeps the processes of one gateway running."""
+    """Keeps the processes of one gateway running, the embedded broker's included."""
 
-    def __init__(self, home: Home, copies: Mapping[str, int], environment: Mapping[str, str] | None = None) -> None:
-        """``copies`` says how many of a role run (one, unless it says otherwise)."""
+    def __init__(
+        self,
+        home: Home,
+        server: EmbeddedServer,
+        copies: Mapping[str, int],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """``server`` has been started; ``copies`` says how many of a role run (one, unless it says otherwise)."""
         self._home = home
+        self._server = server
         self._environment = {**os.environ, **(environment or {})}
         self._stopping = False
         self._keepers: list[asyncio.Task[None]] = []
@@ -75,6 +84,7 @@ class Supervisor:
     async def start(self) -> None:
         """Start every process; return when all are ready. Raises `ConfigurationError` when one is not in time."""
         self._keepers = [asyncio.create_task(self._keep(child), name=f"keep-{child.role}") for child in self.children]
+        self._keepers.append(asyncio.create_task(self._keep_server(), name="keep-broker"))
         try:
             async with asyncio.timeout(START_BOUND):
                 await asyncio.gather(*(child.ready.wait() for child in self.children))
@@ -99,6 +109,16 @@ class Supervisor:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    async def _keep_server(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(_LOOK)
+            if self._server.died:
+                _log.warning("the broker ended; starting it again")
+                try:
+                    await self._server.revive()
+                except LockgateError as error:
+                    _log.error("the broker did not start: %s", error.code)
 
     async def _keep(self, child: Child) -> None:
         failures = 0
@@ -186,7 +206,7 @@ async def gateway(
         parties += [client(c.name) for c in directory.clients.values() if c.active and c.broker]
         await provisioner.assert_topology(parties)
         progress("workers")
-        supervisor = Supervisor(home, {**home.config.copies, **(copies or {})}, environment)
+        supervisor = Supervisor(home, server, {**home.config.copies, **(copies or {})}, environment)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
         progress("operator's door")

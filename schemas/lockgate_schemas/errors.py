@@ -203,7 +203,7 @@ class UnavailableError(LockgateError):
     code = "unavailable"
     status = 503
     title = "The gateway cannot check or store this now"
-    advice = "Nothing was accepted; send the identical envelope again later."
+    advice = "Send the identical envelope again later: if it was recorded after all, its acceptance comes back."
 
 
 class UnconfirmedError(UnavailableError):

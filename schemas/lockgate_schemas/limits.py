@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_envelope_bytes: int = 256 * 1024
     """A compact envelope; more is 413 before it is read. Agents fetch bulk data themselves."""
     max_response_bytes: int = 256 * 1024
-    """An agent's reply; more is refused by the agent's own account on the broker."""
+    """An agent's answer: the SDK does not send more, and the dlp gate blocks it from an agent that does."""
     clock_skew: int = 60_000
     """How far a client's clock may be off, in either direction."""
     max_lifetime: int = 24 * 3600_000
@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     batch: int = 256
     """The most a stage takes at once: one signature, one policy epoch, one commit."""
     convoy_bytes: int = 256 * 1024
-    """The most that passages which travel together may weigh; the broker's own limit is 1 MiB."""
+    """The most that passages which travel together may weigh: far below the broker's own limit for one message."""
     sweep_every: int = 1_000
     """The sweeper's rhythm: an outcome is at most this late after its deadline."""
     resend_after: int = 30_000

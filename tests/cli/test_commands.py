@@ -160,6 +160,11 @@ def test_policies_are_shown_and_applied_and_checked(shell: Shell, tmp_path: Path
 def test_the_audit_log_is_verified_searched_and_proved_offline(shell: Shell, tmp_path: Path) -> None:
     answer = shell.json("submit", "ops", "list", "--client", "alice")
     assert shell.json("audit", "verify")["intact"] is True
+    kept = tmp_path / "kept.checkpoint"
+    kept.write_text(shell("audit", "checkpoint"))
+    assert "nothing missing" in shell("audit", "verify", "--witness", str(kept))
+    kept.write_text(kept.read_text().replace("\n", "\n1", 1))
+    shell("audit", "verify", "--witness", str(kept), code=4)
     found = shell.json("audit", "search", "--request", answer["request_id"])
     assert {e["stage"] for e in found} == {"ingress", "authz", "inspection", "dlp", "outcome"}
     assert "granted-callers" in shell("audit", "search", "--stage", "authz", "--decision", "allow")
@@ -170,6 +175,18 @@ def test_the_audit_log_is_verified_searched_and_proved_offline(shell: Shell, tmp
     assert "this is entry" in shell("audit", "check", str(entries[0]), "--key", key)
     entries[0].write_bytes(entries[0].read_bytes().replace(b"allow", b"denyy"))
     shell("audit", "check", str(entries[0]), "--key", key, code=4)
+
+
+def test_a_client_changes_its_key_without_a_pause(shell: Shell) -> None:
+    shell("client", "add", "dave")
+    shell("grant", "dave", "ops")
+    before = json.loads((shell.home / "clients" / "dave.json").read_text())["kid"]
+    shell("client", "add-key", "dave", "--out", str(shell.home / "new.json"))
+    shell("submit", "ops", "list", "--client", "dave")
+    (shell.home / "new.json").replace(shell.home / "clients" / "dave.json")
+    shell("submit", "ops", "list", "--client", "dave")
+    shell("client", "revoke-key", before)
+    shell("submit", "ops", "list", "--client", "dave")
 
 
 def test_requests_are_listed(shell: Shell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,9 +88,8 @@ async def test_a_full_disk_under_the_broker_is_503_and_loses_nothing(tmp_path: P
         async with httpx.AsyncClient(base_url=gateway_site.gateway.url, trust_env=False) as http:
             assert (await http.get("/readyz", timeout=20)).status_code == 503
         filler.unlink()
-        # A server that could not write refuses every write until it is started again: the operator's part.
-        gateway_site.gateway.server.kill()
-        await gateway_site.gateway.server.start()
+        # A server that could not write refuses every write until it is started again, and the supervisor does that.
+        os.kill(gateway_site.gateway.server.pid, signal.SIGTERM)
         await until(lambda: accepted(gateway_site, told, 1000), 60)
         await delivered(gateway_site, told)
 

@@ -94,7 +94,7 @@ class Pipeline:
         if role is Role.INSPECTION:
             return InspectionStage(self.ledger, SCANNERS["injection"])
         if role is Role.DLP:
-            return DlpStage(self.ledger, SCANNERS["dlp"], self.clock)
+            return DlpStage(self.ledger, SCANNERS["dlp"], self.clock, most=self.limits.max_response_bytes)
         return OutcomeStage(self.ledger, self.announcer(), self.signers[Role.OUTCOME], self.clock)
 
     def announcer(self) -> Announcer:

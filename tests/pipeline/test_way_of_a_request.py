@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from lockgate import Agent
+from lockgate_broker.memory.connection import MemoryBroker
 from lockgate_broker.port import Outbound
 from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.errors import ReplayConflictError
@@ -16,14 +17,20 @@ from lockgate_schemas.passage import (
     Decision,
     Outcome,
     Passage,
+    Reply,
+    Response,
+    ResponseStatus,
     Statement,
     encode,
+    raw,
+    read_convoy,
     read_facts,
     read_response,
     read_statement,
 )
 from lockgate_schemas.stamping import stamp_batch
 from lockgate_schemas.topics import OUTCOMES
+from lockgate_schemas.topics import agent as agent_party
 
 
 def decisions(record):
@@ -256,3 +263,21 @@ async def cancel(pipeline, record):
     stamp = stamp_batch(pipeline.signers[Role.INGRESS], [statement])[0]
     convoy = Convoy(passages=(Passage(facts=facts_raw, stamps=(stamp,)),))
     await pipeline.brokers[Role.INGRESS].publish([Outbound(OUTCOMES.topic, encode(convoy))])
+
+
+async def test_a_response_over_the_limit_is_blocked_although_the_broker_took_it(running):
+    """The SDK would not send it: this agent answers by hand."""
+    await running.add_agent("loud", "shout", serve=False)
+    await running.grant("alice", "loud")
+    request_id = await running.submit("alice", "loud", "shout")
+    party = agent_party("loud")
+    broker = MemoryBroker(running.server, party)
+    intake = await broker.subscribe((party.inbound,))
+    (delivery,) = await intake.pull(1, 10.0)
+    (passage,) = read_convoy(delivery.body).passages
+    dispatch_id = read_facts(passage.facts).dispatch_id
+    response = raw(Response(status=ResponseStatus.OK, body="x" * (running.limits.max_response_bytes + 1)))
+    reply = Reply(dispatch_id=dispatch_id, passage=Passage(facts=passage.facts, stamps=passage.stamps, response=response))
+    await broker.publish([Outbound(f"{party.outbound.topic}.{dispatch_id}", encode(reply))])
+    record = await running.ended(request_id)
+    assert (record.outcome, decisions(record)[3]) == (Outcome.BLOCKED, ("dlp", "block", "response-too-large"))

@@ -89,6 +89,18 @@ class EmbeddedServer:
             raise BrokerError("the embedded broker is not running")
         return self._process.pid
 
+    @property
+    def died(self) -> bool:
+        """Whether the server has ended without having been told to."""
+        return self._process is not None and self._process.poll() is not None
+
+    async def revive(self) -> None:
+        """Start a server that died again, on the same folder and port: connections come back by themselves."""
+        died = self._process
+        if died is not None:
+            await asyncio.to_thread(_end, died, 0.0)
+        await self.start()
+
     async def start(self) -> None:
         """Start, and return when the server accepts connections.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
@@ -26,18 +27,45 @@ from lockgate_schemas.signing import VerifierKey
 audit = typer.Typer(no_args_is_help=True, help="Verify, search and prove the audit log.")
 
 
-async def _verify(home: Home) -> Verification:
+async def _verify(home: Home, witnessed: list[str]) -> Verification:
     async with AsyncExitStack() as stack:
         ledger = await open_ledger(home, stack, appends=False)
-        return await ledger.verify()
+        return await ledger.verify(witnessed)
+
+
+async def _checkpoint(home: Home) -> str:
+    async with AsyncExitStack() as stack:
+        ledger = await open_ledger(home, stack, appends=False)
+        return await ledger.checkpoint()
+
+
+@audit.command("checkpoint")
+@guarded
+def checkpoint(
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file instead.", show_default=False)] = None,
+    home: HomeOption = None,
+) -> None:
+    """Print the newest signed checkpoint: keep it on another machine, and nobody can rewrite the log before it unnoticed."""
+    note = asyncio.run(_checkpoint(home_at(home)))
+    if out is None:
+        sys.stdout.write(note)
+    else:
+        out.write_text(note, encoding="utf-8")
 
 
 @audit.command("verify")
 @guarded
-def verify(as_json: JsonOption = False, home: HomeOption = None) -> None:
+def verify(
+    witness: Annotated[
+        list[Path] | None, typer.Option("--witness", help="A checkpoint kept elsewhere; may be repeated.", exists=True)
+    ] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
     """Recompute the whole log against every signed checkpoint; name the first entry that does not fit."""
+    witnessed = [path.read_text(encoding="utf-8") for path in witness or []]
     with console.status("recomputing the log"):
-        found = asyncio.run(_verify(home_at(home)))
+        found = asyncio.run(_verify(home_at(home), witnessed))
     if as_json:
         print_json({"intact": found.intact, "entries": found.entries, "checkpoints": found.checkpoints, "root": found.root.hex(),
                     "first_bad": found.first_bad, "reason": found.reason})  # fmt: skip

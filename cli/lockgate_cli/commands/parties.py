@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,6 +109,25 @@ def remove_client(name: NameArgument, home: HomeOption = None) -> None:
     """Remove a client: its keys stop verifying with the next message, queued ones included."""
     Operator(home_at(home)).call("DELETE", f"/admin/clients/{name}")
     console.print(f"[green]✓[/] client [bold]{name}[/] is removed")
+
+
+@clients.command("add-key")
+@guarded
+def add_key(
+    name: NameArgument,
+    out: FileOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Enrol another key of a client and write new credentials; the keys before stay good until they are revoked."""
+    place = home_at(home)
+    path = out or place.client_file(name)
+    before = ClientCredentials.load(place.client_file(name))
+    seed = secrets.token_bytes(32)
+    body = {"client": name, "public_key": b64encode(public_key_of(seed)).decode(), "ends": 0}
+    kid = Operator(place).call("POST", "/admin/keys", body)["kid"]
+    replace(before, kid=kid, seed=seed).save(path)
+    console.print(f"[green]✓[/] client [bold]{name}[/] has a new key; its credentials are in {path}")
+    console.print(f"[dim]When nobody uses the old one any more: lockgate client revoke-key {before.kid}[/]")
 
 
 @clients.command("revoke-key")

@@ -46,13 +46,17 @@ _DECISIONS: Final = {
 }
 
 
+TOO_LARGE: Final = "response-too-large"
+
+
 class DlpStage:
     """Reads the reply queue of every active agent; lets out, redacts, or blocks."""
 
     role = Role.DLP
 
-    def __init__(self, ledger: DirectoryPort, scanner: Scanner, clock: Callable[[], int]) -> None:
-        """``clock`` tells milliseconds since 1970."""
+    def __init__(self, ledger: DirectoryPort, scanner: Scanner, clock: Callable[[], int], *, most: int) -> None:
+        """``clock`` tells milliseconds since 1970; ``most`` is how many bytes a response may have."""
+        self._most = most
         self._ledger = ledger
         self._points = DecisionPoints(ledger)
         self._scanner = scanner
@@ -100,6 +104,9 @@ class DlpStage:
             response = read_response(opened.passage.response)
         except MalformedError:
             return Ruling(Decision.BLOCK, "malformed-response", rules=self._scanner.digest, epoch=directory.epoch)
+        # As raw JSON it is never smaller, so the exact size is only looked at when that is too large.
+        if len(opened.passage.response) > self._most and len(response.body.encode(errors="surrogatepass")) > self._most:
+            return Ruling(Decision.BLOCK, TOO_LARGE, rules=self._scanner.digest, epoch=directory.epoch)
         found = decide(response.body, response.content_type, self._scanner)
         decision = _DECISIONS[found.decision]
         blocked = decision is Decision.BLOCK
