@@ -19,7 +19,7 @@ from lockgate_cli.options import HomeOption, JsonOption, home_at
 from lockgate_cli.process import open_ledger
 from lockgate_cli.render import console, decision_text, moment, print_json, table
 from lockgate_ledger.records import LoggedEntry, Verification
-from lockgate_schemas.errors import NotFoundError, ProofRefusedError
+from lockgate_schemas.errors import ConfigurationError, NotFoundError, ProofRefusedError
 from lockgate_schemas.merkle import leaf_hash
 from lockgate_schemas.proofs import Checkpoint, InclusionProof
 from lockgate_schemas.signing import VerifierKey
@@ -57,13 +57,16 @@ def checkpoint(
 @guarded
 def verify(
     witness: Annotated[
-        list[Path] | None, typer.Option("--witness", help="A checkpoint kept elsewhere; may be repeated.", exists=True)
+        list[Path] | None, typer.Option("--witness", help="A checkpoint kept elsewhere; may be repeated.")
     ] = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Recompute the whole log against every signed checkpoint; name the first entry that does not fit."""
-    witnessed = [path.read_text(encoding="utf-8") for path in witness or []]
+    try:
+        witnessed = [path.read_text(encoding="utf-8") for path in witness or []]
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError("a kept checkpoint cannot be read") from None
     with console.status("recomputing the log"):
         found = asyncio.run(_verify(home_at(home), witnessed))
     if as_json:
