@@ -22,7 +22,8 @@ _HASH_BYTES: Final = 32
 
 
 @lru_cache(maxsize=4096)  # the upper hashes of a batch are in every path; a refusal is never cached
-def _decode_hash(line: str) -> bytes:
+def decode_hash(line: str) -> bytes:
+    """The hash in one line of a proof or checkpoint. Raises `ProofRefusedError`."""
     try:
         raw = strict_base64(line)
     except ValueError:
@@ -61,7 +62,7 @@ class Checkpoint:
         lines = text.split("\n")
         if len(lines) != 4 or not lines[0] or lines[3]:  # noqa: PLR2004 - three lines and the end
             raise ProofRefusedError("the checkpoint has not exactly three lines")
-        return cls(lines[0], _decode_number(lines[1]), _decode_hash(lines[2]))
+        return cls(lines[0], _decode_number(lines[1]), decode_hash(lines[2]))
 
     @classmethod
     def opened(cls, note: str, trusted: Iterable[VerifierKey]) -> tuple[Self, tuple[VerifierKey, ...]]:
@@ -84,18 +85,24 @@ class InclusionProof:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a proof. Raises `ProofRefusedError` on anything but the exact format; ``extra`` data is not used and refused."""
-        if not text.startswith(_HEADER):
-            raise ProofRefusedError("the proof does not begin with its format line")
-        head, found, checkpoint = text[len(_HEADER) :].partition("\n\n")
-        first, *path = head.split("\n")
-        if not found or not first.startswith("index ") or len(path) > _MAX_PATH:
-            raise ProofRefusedError("the proof has not an index, a path and a checkpoint")
-        return cls(_decode_number(first[6:]), tuple(map(_decode_hash, path)), checkpoint)
+        index, path, checkpoint = split_proof(text)
+        return cls(index, tuple(map(decode_hash, path)), checkpoint)
 
     def check(self, leaf: bytes, head: Checkpoint) -> None:
         """Raise `ProofRefusedError` unless ``leaf`` (a leaf hash) is included under ``head``, a checkpoint verified before."""
         if root_from_path(leaf, self.index, head.size, self.path) != head.root:
             raise ProofRefusedError("the leaf is not included in the checkpointed tree")
+
+
+def split_proof(text: str) -> tuple[int, list[str], str]:
+    """Index, path (in base64, not decoded) and checkpoint of a proof. Raises `ProofRefusedError`."""
+    if not text.startswith(_HEADER):
+        raise ProofRefusedError("the proof does not begin with its format line")
+    head, found, checkpoint = text[len(_HEADER) :].partition("\n\n")
+    first, *path = head.split("\n")
+    if not found or not first.startswith("index ") or len(path) > _MAX_PATH:
+        raise ProofRefusedError("the proof has not an index, a path and a checkpoint")
+    return _decode_number(first[6:]), path, checkpoint
 
 
 def proof_text(index: int, path: Sequence[bytes], checkpoint: str) -> str:

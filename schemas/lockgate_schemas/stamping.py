@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -36,7 +35,8 @@ from lockgate_schemas.passage import (
     read_facts,
     read_statement,
 )
-from lockgate_schemas.proofs import Checkpoint, InclusionProof, proof_text
+from lockgate_schemas.proofs import Checkpoint, proof_text, split_proof
+from lockgate_schemas.proven import ProvenTree
 from lockgate_schemas.signing import NoteSigner
 from lockgate_schemas.trust import Trust
 
@@ -46,7 +46,8 @@ NO_BYTES: Final = digest_of(b"")
 ORDER: Final = (Role.INGRESS, Role.AUTHZ, Role.INSPECTION, Role.DLP)
 """The gates in the order in which a passage goes through them. The outcome's stamp may follow after any of them."""
 
-_CACHED_HEADS: Final = 4096
+_REMEMBERED_TREES: Final = 512
+"""Batches whose signature and nodes are remembered: those in flight. A batch of 256 takes about 100 KB at the most."""
 
 
 def stamp_batch(signer: NoteSigner, statements: Sequence[Statement]) -> list[Stamp]:
@@ -92,14 +93,14 @@ class Chain:
 
 
 class ChainVerifier:
-    """Verifies stamps against pinned keys. Remembers the checkpoints it verified: a batch costs one signature check."""
+    """Verifies stamps against pinned keys. Remembers the trees it verified: a batch costs one signature check, and each node one hash."""
 
     def __init__(self, trust: Trust, *, clock_skew: int) -> None:
         """``clock_skew`` (milliseconds) bounds how far the clocks of two stages may be apart."""
         self._gateway = trust.gateway
         self._keys = trust.verifiers()
         self._skew = clock_skew
-        self._heads: OrderedDict[tuple[str, bytes], tuple[Checkpoint, int]] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, str], tuple[ProvenTree, int]] = OrderedDict()
 
     def verify(self, passage: Passage, *, through: Role, now: int, ended: bool = False) -> Chain:
         """Verify that ``passage`` cleared the gates up to and including ``through``, over these very bytes.
@@ -174,9 +175,9 @@ class ChainVerifier:
 
     def statement_of(self, stamp: Stamp, role: str) -> Statement:
         """The statement of one stamp, if a key of ``role`` signed it. Raises `ChainRefusedError`."""
-        proof = InclusionProof.parse(stamp.proof)
-        head, until = self._head(proof.checkpoint, role)
-        proof.check(leaf_hash(bytes(stamp.statement)), head)
+        index, path, note = split_proof(stamp.proof)
+        tree, until = self._tree(note, role)
+        tree.check(leaf_hash(bytes(stamp.statement)), index, path)
         statement = self._read(stamp)
         if statement.stage != role:
             raise ChainRefusedError("a statement names another stage than its key")
@@ -198,20 +199,18 @@ class ChainVerifier:
         except MalformedError as error:  # as unproved as a missing one
             raise ChainRefusedError(error.detail) from None
 
-    def _head(self, note: str, role: str) -> tuple[Checkpoint, int]:
-        # Keyed by the note's hash: a remembered note is never compared by a prefix or held in memory whole.
-        cached = (role, sha256(note.encode(errors="surrogatepass")).digest())  # what is no text is refused below
-        if (found := self._heads.get(cached)) is not None:
+    def _tree(self, note: str, role: str) -> tuple[ProvenTree, int]:
+        if (found := self._trees.get((role, note))) is not None:
             return found
         keys = self._keys.get(role, ())
         head, signers = Checkpoint.opened(note, [key for key, _ in keys])
         if head.origin != f"{signers[0].name}/{head.root.hex()[:16]}":
             raise ChainRefusedError("a checkpoint's origin is not that of a batch of this role")
         until = next(end for key, end in keys if key == signers[0])
-        self._heads[cached] = (head, until)
-        if len(self._heads) > _CACHED_HEADS:
-            self._heads.popitem(last=False)
-        return head, until
+        found = self._trees[role, note] = (ProvenTree(head), until)
+        if len(self._trees) > _REMEMBERED_TREES:
+            self._trees.popitem(last=False)
+        return found
 
 
 def _check_link(statement: Statement, facts: Facts, facts_digest: str, previous: str) -> None:

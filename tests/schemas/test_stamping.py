@@ -543,12 +543,12 @@ def test_a_checkpoint_remembered_for_one_role_is_not_anothers(gateway: Any) -> N
 
 
 def test_the_memory_is_bounded(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lockgate_schemas.stamping._CACHED_HEADS", 4)
+    monkeypatch.setattr("lockgate_schemas.stamping._REMEMBERED_TREES", 4)
     verifier = gateway.verifier()
     passages = [gateway.through(Role.INGRESS, accepted)[0] for accepted in range(1, 9)]
     for passage in passages * 2:
         assert verifier.verify(passage, through=Role.INGRESS, now=gateway.now)
-        assert len(verifier._heads) <= 4
+        assert len(verifier._trees) <= 4
 
 
 # --- every byte -------------------------------------------------------------------------------------------------------
