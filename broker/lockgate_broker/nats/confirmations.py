@@ -7,7 +7,7 @@ future, so a batch costs one wake-up and no timer a message.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -45,12 +45,11 @@ class Batch:
         self._unconfirmed: dict[int, str] = {}
         self._refused: dict[int, str] = {}
 
-    def answered(self, position: int, body: bytes, headers: Mapping[str, str] | None) -> None:
-        """Take the server's answer to one message."""
+    def answered(self, position: int, body: bytes, status: str) -> None:
+        """Take the server's answer to one message; ``status`` is of an answer without a body."""
         if position not in self._open:
             return
         if not body:
-            status = (headers or {}).get("Status", "")
             self._fail(position, "no queue stores this topic" if status == "503" else "the broker gave no answer to go by")
             return
         try:

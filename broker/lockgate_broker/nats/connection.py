@@ -22,13 +22,15 @@ from nats.aio.msg import Msg
 from lockgate_broker.limits import DEFAULT_TIMING, Timing
 from lockgate_broker.nats.confirmations import Batch
 from lockgate_broker.nats.intake import NatsIntake
-from lockgate_broker.nats.wire import Kind, Wire
+from lockgate_broker.nats.wire import Kind, Wire, status_of
 from lockgate_broker.port import Credential, Intake, Outbound
 from lockgate_schemas.errors import BrokerError, BrokerRefusedError
 from lockgate_schemas.names import Role
 from lockgate_schemas.topics import HEALTH_TOPIC, Queue
 
 LOG: Final = logging.getLogger(__name__)
+PIECE: Final = 256 * 1024
+"""Bytes that are written at a time: enough for a batch of requests, and no second copy of a batch of large ones."""
 
 
 class NatsBroker:
@@ -39,14 +41,14 @@ class NatsBroker:
         self._token = token_hex(8)  # two connections with one credential share the inbox prefix, not the inbox
         self._confirms = f"{wire.inbox}.{self._token}"
         self._numbers = count(1)
-        self._batches: dict[str, Batch] = {}
+        self._batches: dict[bytes, Batch] = {}
         self._intakes: list[NatsIntake] = []
 
     async def start(self) -> None:
         """Subscribe to the inbox of confirmations."""
         self._wire.on_refused.append(self._on_refused)
         self._wire.on_lost.append(self._on_lost)
-        await self._wire.subscribe(f"{self._confirms}.*.*", self._on_confirm)
+        await self._wire.take(f"{self._confirms}.*.*", self._on_confirm)
 
     async def publish(self, messages: Sequence[Outbound]) -> None:
         """See the port."""
@@ -54,7 +56,8 @@ class NatsBroker:
             return
         batch = Batch(messages, asyncio.get_running_loop().create_future())
         number = str(next(self._numbers))
-        self._batches[number] = batch
+        key = number.encode()
+        self._batches[key] = batch
         try:
             async with asyncio.timeout(self._wire.timing.publish):
                 await self._wire.ready()
@@ -63,7 +66,7 @@ class NatsBroker:
         except TimeoutError:
             batch.give_up("no confirmation in time")
         finally:
-            del self._batches[number]
+            del self._batches[key]
         batch.verdict()
 
     async def subscribe(self, queues: Sequence[Queue], *, prefetch: int = 256) -> Intake:
@@ -113,21 +116,40 @@ class NatsBroker:
         await self.close()
 
     async def _send(self, messages: Sequence[Outbound], batch: Batch, reply: str) -> None:
-        for position, message in enumerate(messages):
-            headers = {"Nats-Msg-Id": message.dedupe} if message.dedupe else None
-            try:
-                await self._wire.send(message.topic, message.body, f"{reply}{position}", headers)
-            except BrokerRefusedError:
-                batch.refused(position, "the broker takes no message like this")
-            except BrokerError:
-                batch.give_up("the connection to the broker was lost")
-                return
+        """Write all of ``messages``, many at a time. What no broker would take is refused here, and the others go on."""
+        commands: list[bytes] = []
+        weight = 0
+        try:
+            for position, message in enumerate(messages):
+                command = await self._command(message, batch, position, reply)
+                if command is None:
+                    continue
+                commands.append(command)
+                weight += len(command)
+                if weight >= PIECE:
+                    await self._wire.write(commands)
+                    commands, weight = [], 0
+            await self._wire.write(commands)
+        except BrokerError:
+            batch.give_up("the connection to the broker was lost")
 
-    async def _on_confirm(self, message: Msg) -> None:
-        _, _, number, position = message.subject.rsplit(".", 3)
+    async def _command(self, message: Outbound, batch: Batch, position: int, reply: str) -> bytes | None:
+        """The command that publishes ``message``; none if that is done already, or refused."""
+        inbox = f"{reply}{position}"
+        try:
+            command = self._wire.command(message.topic, message.body, inbox, message.dedupe)
+            if command is None:
+                await self._wire.send(message.topic, message.body, inbox, {"Nats-Msg-Id": message.dedupe})
+        except BrokerRefusedError:
+            batch.refused(position, "the broker takes no message like this")
+            return None
+        return command
+
+    async def _on_confirm(self, subject: bytes, _: bytes, body: bytes, headers: bytes | None) -> None:
+        _, number, position = subject.rsplit(b".", 2)
         batch = self._batches.get(number)
         if batch is not None:
-            batch.answered(int(position), message.data, message.headers)
+            batch.answered(int(position), body, "" if body else status_of(headers))
 
     def _on_refused(self, kind: Kind, subject: str) -> None:
         if kind == "publish":

@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from lockgate_broker.nats.accounts import next_subject
 from lockgate_broker.nats.topology import NANOSECOND, consumer_name
-from lockgate_broker.nats.wire import Kind, Wire
+from lockgate_broker.nats.wire import Kind, Wire, pending_of, status_of
 from lockgate_broker.port import Delivery
 from lockgate_schemas.errors import BrokerError, BrokerRefusedError
 from lockgate_schemas.topics import Queue
@@ -61,6 +60,7 @@ class NatsIntake:
         self._prefix = f"{wire.inbox}.{token}"
         self._loop = asyncio.get_running_loop()
         self._sources: dict[tuple[str, str], Source] = {}
+        self._by_ack: dict[tuple[bytes, bytes], Source] = {}
         self._by_inbox: dict[str, Source] = {}
         self._by_subject: dict[str, Source] = {}
         self._made = 0
@@ -81,7 +81,7 @@ class NatsIntake:
         self._wire.on_refused.append(self._on_refused)
         self._wire.on_lost.append(self._on_lost)
         self._wire.on_back.append(self._on_back)
-        self._subscription = await self._wire.subscribe(f"{self._prefix}.*", self._on_message)
+        self._subscription = await self._wire.take(f"{self._prefix}.*", self._on_message)
         await self.follow(queues)
         self._keeper = asyncio.create_task(self._keep(), name="broker-intake")
 
@@ -98,17 +98,16 @@ class NatsIntake:
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """See the port."""
-        for delivery in deliveries:
-            await self._wire.send(str(delivery.token), ACK)
+        await self._wire.write([_told(delivery, ACK) for delivery in deliveries])
 
     async def retry(self, delivery: Delivery, delay: float) -> None:
         """See the port."""
         body = b'-NAK {"delay": %d}' % int(delay * NANOSECOND) if delay > 0 else NAK
-        await self._wire.send(str(delivery.token), body)
+        await self._wire.write((_told(delivery, body),))
 
     async def extend(self, delivery: Delivery) -> None:
         """See the port."""
-        await self._wire.send(str(delivery.token), EXTEND)
+        await self._wire.write((_told(delivery, EXTEND),))
 
     async def follow(self, queues: Sequence[Queue]) -> None:
         """See the port."""
@@ -142,20 +141,19 @@ class NatsIntake:
 
     # --- what comes in ---
 
-    async def _on_message(self, message: Msg) -> None:
-        reply = message.reply
+    async def _on_message(self, subject: bytes, reply: bytes, body: bytes, headers: bytes | None) -> None:
         if not reply:
-            self._on_status(message.subject, message.headers or {})
+            self._on_status(subject, headers)
             return
-        tokens = reply.split(".")
-        at = 2 if len(tokens) <= SHORT_ACK_TOKENS else 4
-        source = self._sources.get((tokens[at], tokens[at + 1]))
+        at = 2 if reply.count(b".") < SHORT_ACK_TOKENS else 4
+        tokens = reply.split(b".", at + 3)
+        source = self._by_ack.get((tokens[at], tokens[at + 1]))
         if source is None or self._closing or not source.followed:
-            await self._wire.send(reply, NAK)
+            await self._wire.write((_command(reply, NAK),))
             return
         source.credit -= 1
         self._credit -= 1
-        self._hold(source, Delivery(source.queue, message.subject, message.data, int(tokens[at + 2]), reply))
+        self._hold(source, Delivery(source.queue, subject.decode(), body, int(tokens[at + 2]), reply))
         if source.credit <= source.size >> 1:
             if source.credit >= 0:
                 source.size = min(source.size * 2, self._prefetch)
@@ -170,14 +168,14 @@ class NatsIntake:
         if self._waiters:
             self._wake()
 
-    def _on_status(self, inbox: str, headers: Mapping[str, str]) -> None:
+    def _on_status(self, inbox: bytes, headers: bytes | None) -> None:
         """A pull request ended without (all of) its messages: 404, 408, 409 or 503."""
-        source = self._by_inbox.get(inbox)
+        source = self._by_inbox.get(inbox.decode())
         if source is None:
             return
-        left = headers.get("Nats-Pending-Messages", "")
-        self._spend(source, int(left) if left.isdigit() else source.credit)
-        if headers.get("Status") in {"404", "408"}:
+        left = pending_of(headers)
+        self._spend(source, source.credit if left is None else left)
+        if status_of(headers) in {"404", "408"}:
             source.size = max(self._floor, source.size >> 1)
         else:  # no such consumer (yet, or any more), or too many requests on it
             source.not_before = self._loop.time() + self._wire.timing.pull_again
@@ -266,7 +264,7 @@ class NatsIntake:
             for at, since in enumerate(source.held_since):
                 if now - since >= timing.hold:
                     source.held_since[at] = now
-                    await self._wire.send(str(source.held[at].token), EXTEND)
+                    await self._wire.write((_told(source.held[at], EXTEND),))
 
     def _spend(self, source: Source, credit: int) -> None:
         gone = min(credit, source.credit) if source.credit > 0 else source.credit
@@ -326,7 +324,7 @@ class NatsIntake:
         """Take back the subscription, then give back what came until then."""
         for source in self._sources.values():
             while source.held:
-                await self._wire.send(str(source.held.popleft().token), NAK)
+                await self._wire.write((_told(source.held.popleft(), NAK),))
         self._held = 0
         self._ready.clear()
         if self._subscription is not None and self._wire.is_up:
@@ -339,7 +337,7 @@ class NatsIntake:
         if source is None:
             self._made += 1
             source = Source(queue, next_subject(queue), f"{self._prefix}.{self._made}", self._floor)
-            self._sources[key] = self._by_inbox[source.inbox] = source
+            self._sources[key] = self._by_inbox[source.inbox] = self._by_ack[_ack_key(key)] = source
             self._by_subject[source.subject.lower()] = source
         source.followed = True
         source.size = max(source.size, self._floor)
@@ -348,8 +346,23 @@ class NatsIntake:
 
     def _forget(self, key: tuple[str, str], source: Source) -> None:
         del self._sources[key]
+        del self._by_ack[_ack_key(key)]
         del self._by_inbox[source.inbox]
         del self._by_subject[source.subject.lower()]
+
+
+def _told(delivery: Delivery, what: bytes) -> bytes:
+    """The command that tells the broker ``what`` about a delivery. Its token is where the broker listens for that, as it was said there."""
+    return _command(cast("bytes", delivery.token), what)
+
+
+def _command(reply: bytes, what: bytes) -> bytes:
+    return b"PUB %b  %d\r\n%b\r\n" % (reply, len(what), what)
+
+
+def _ack_key(key: tuple[str, str]) -> tuple[bytes, bytes]:
+    """Stream and consumer as an acknowledgement's subject names them."""
+    return key[0].encode(), key[1].encode()
 
 
 async def _drained(subscription: Subscription) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 
 import nats.errors
@@ -32,12 +32,19 @@ HEADER_ROOM: Final = 512
 """The server counts headers into the size of a message, the library does not; over the limit the connection is dropped."""
 UNLIMITED: Final = 1 << 40
 
+INVALID: Final = re.compile(r"[ \t\r\n]")
+"""In a subject it would end the command, and start another."""
+PRINTABLE: Final = re.compile(r"[!-~]+")
+PENDING: Final = re.compile(rb"^Nats-Pending-Messages:[ ]*(\d+)", re.MULTILINE | re.IGNORECASE)
+
 Kind = Literal["publish", "subscription"]
 Watcher = Callable[[Kind, str], None]
+Taker = Callable[[bytes, bytes, bytes, bytes | None], Awaitable[None]]
+"""Takes subject, reply, body and headers of one message, all as they came."""
 
 
 class _Client(Client):
-    """The library's client with three repairs.
+    """The library's client with three repairs, and two ways around it for the messages that come and go by the thousand.
 
     An account may have a smaller limit than the server, told in a second INFO after the login. A client that does not know it
     sends too much, and the server answers by dropping the connection.
@@ -46,7 +53,42 @@ class _Client(Client):
     publish before it. Here it waits its turn.
 
     Closing while it reconnects can report the end of the attempt twice, as its very last step; the second report fails.
+
+    A message costs the library an object, a queue and the turn of a task, and headers read in full. What `takers` name, by the number of
+    the subscription, is handed over where it is read instead; a taker must not wait for anything that is still to be read.
+    Likewise `put` sends many commands as one.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takers: dict[int, Taker] = {}
+
+    async def put(self, commands: bytes, number: int) -> None:
+        """Send ``number`` complete publish commands, under the conditions under which the library sends one."""
+        if self.is_closed:
+            raise nats.errors.ConnectionClosedError
+        if self.is_draining_pubs:
+            raise nats.errors.ConnectionDrainingError
+        if not self.is_connected and len(commands) + self._pending_data_size > self._max_pending_size:
+            raise nats.errors.OutboundBufferLimitError
+        self.stats["out_msgs"] += number
+        self.stats["out_bytes"] += len(commands)
+        await self._send_command(commands)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        taker = self.takers.get(sid)
+        if taker is None or sid not in self._subs:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        try:
+            await taker(subject, reply, data, headers)
+        # As the library does with a handler: whatever one message led to, the next one is read.
+        except Exception as error:  # noqa: BLE001
+            await self._error_cb(error)
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's own signature
         await super()._process_info(info, initial_connection)
@@ -135,6 +177,36 @@ class Wire:
             raise BrokerRefusedError("the broker takes no such message") from error
         except (nats.errors.Error, OSError) as error:
             raise BrokerError("the connection to the broker is not there") from error
+
+    def command(self, subject: str, body: bytes, reply: str, dedupe: str) -> bytes | None:
+        """One publish, as it is written; none where the library had better write it. Raises `BrokerRefusedError` as `send` does."""
+        size = len(body)
+        if size + (HEADER_ROOM if dedupe else 0) > self.client.max_payload:
+            raise BrokerRefusedError("the broker takes no message of this size")
+        if not subject or INVALID.search(subject):
+            raise BrokerRefusedError("the broker takes no such message")
+        if not dedupe:
+            return b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), size, body)
+        if not PRINTABLE.fullmatch(dedupe):
+            return None
+        headers = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % dedupe.encode()
+        held = len(headers)
+        return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject.encode(), reply.encode(), held, held + size, headers, body)
+
+    async def write(self, commands: Sequence[bytes]) -> None:
+        """Hand publish commands to the socket, unconfirmed, in one piece; raise `BrokerError` if that is not possible."""
+        if not commands:
+            return
+        try:
+            await self.client.put(b"".join(commands), len(commands))
+        except (nats.errors.Error, OSError) as error:
+            raise BrokerError("the connection to the broker is not there") from error
+
+    async def take(self, subject: str, taker: Taker) -> Subscription:
+        """Subscribe for messages by the thousand that nobody sends before this has returned, such as those to an own inbox."""
+        subscription = await self.subscribe(subject, _nothing)
+        self.client.takers[subscription._id] = taker  # noqa: SLF001  # the number under which its messages come
+        return subscription
 
     async def subscribe(self, subject: str, handler: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Subscribe, and return when the server has accepted it; raise `BrokerRefusedError` if it did not."""
@@ -252,6 +324,21 @@ class Wire:
     def _drop_background(self) -> None:
         for task in tuple(self._background):
             task.cancel()
+
+
+def status_of(headers: bytes | None) -> str:
+    """The status that the server puts in front of the headers of its own messages; empty if there is none."""
+    return headers[9:12].decode("ascii", "replace") if headers and headers[8:9] == b" " else ""
+
+
+def pending_of(headers: bytes | None) -> int | None:
+    """How much of a pull request is left, if its end says so."""
+    found = PENDING.search(headers or b"")
+    return int(found[1]) if found else None
+
+
+async def _nothing(_: Msg) -> None:
+    """In place of a handler where there is a taker."""
 
 
 async def _awaited(work: Awaitable[None]) -> None:
