@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from lockgate_ledger.audit import AuditWriter, lock_head
-from lockgate_ledger.bulk import Bulk
+from lockgate_ledger.bulk import Bulk, Lookup
 from lockgate_ledger.codec import read_acceptance, write_acceptance
 from lockgate_ledger.records import Accepted, AcceptResult, Conflict, NewRequest, Overloaded
 from lockgate_ledger.statements import check_entries, digest
@@ -22,13 +22,15 @@ from lockgate_schemas.passage import Acceptance
 Known = dict[tuple[str, str], tuple[str, Acceptance]]
 """By issuer and event id: the digest that was accepted, and its acceptance."""
 
-_known = (
+_known = Lookup(
     select(requests.c.issuer, requests.c.event_id, requests.c.digest, bodies.c.acceptance)
     .join(bodies, bodies.c.number == requests.c.number)
     .where(requests.c.event_id.in_(bindparam("events", expanding=True)))
-    .where(requests.c.issuer.in_(bindparam("issuers", expanding=True)))
+    .where(requests.c.issuer.in_(bindparam("issuers", expanding=True))),
+    "events",
+    "issuers",
 )
-_loads = select(loads.c.issuer, loads.c.open).where(loads.c.issuer.in_(bindparam("issuers", expanding=True)))
+_loads = Lookup(select(loads.c.issuer, loads.c.open).where(loads.c.issuer.in_(bindparam("issuers", expanding=True))), "issuers")
 _insert_requests = Bulk(
     insert(requests),
     "number",
@@ -104,13 +106,12 @@ def _decide(request: NewRequest, known: Known, load: int, open_limit: int) -> Ac
 
 def _find_known(connection: Connection, batch: Sequence[NewRequest]) -> Known:
     # Pairs would be exact, but SQLite reads the whole table for a list of pairs. What comes back too many is not asked for.
-    wanted = {"events": list({r.event_id for r in batch}), "issuers": list({r.issuer for r in batch})}
-    rows = connection.execute(_known, wanted)
-    return {(row.issuer, row.event_id): (row.digest, read_acceptance(row.acceptance)) for row in rows}
+    rows = _known.run(connection, list({r.event_id for r in batch}), list({r.issuer for r in batch}))
+    return {(issuer, event_id): (digest_before, read_acceptance(raw)) for issuer, event_id, digest_before, raw in rows}
 
 
 def _find_loads(connection: Connection, issuers: set[str]) -> Counter[str]:
-    return Counter({row.issuer: row.open for row in connection.execute(_loads, {"issuers": list(issuers)})})
+    return Counter({issuer: int(number) for issuer, number in _loads.run(connection, list(issuers))})
 
 
 def _add_loads(connection: Connection, added: Counter[str], stored: Mapping[str, int]) -> None:

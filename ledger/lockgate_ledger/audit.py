@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from lockgate_ledger.bulk import Bulk
+from lockgate_ledger.bulk import Bulk, Look
 from lockgate_ledger.tables import audit_checkpoints, audit_entries, audit_head, audit_subtrees
 from lockgate_ledger.tree import grown, pack, unpack
 from lockgate_schemas.audit import SEARCHABLE, AuditEntry
@@ -26,12 +26,16 @@ from lockgate_schemas.trust import AUDIT, Trust
 
 _members: Final = attrgetter(*SEARCHABLE)
 _decoder: Final = msgspec.json.Decoder(AuditEntry)
-_lock = select(audit_head.c.size, audit_head.c.peaks).with_for_update()
-_newest = select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1)
+_lock = Look(select(audit_head.c.size, audit_head.c.peaks).with_for_update())
+_newest = Look(
+    select(audit_checkpoints.c.size, audit_checkpoints.c.root, audit_checkpoints.c.note)
+    .order_by(audit_checkpoints.c.size.desc())
+    .limit(1)
+)
 _insert_entries = Bulk(insert(audit_entries), "sequence", "leaf_hash", "at", *SEARCHABLE, "raw")
-_insert_checkpoint = insert(audit_checkpoints)
-_insert_subtrees = insert(audit_subtrees)
-_update_head = update(audit_head)
+_insert_checkpoint = Bulk(insert(audit_checkpoints), "size", "before", "root", "note")
+_insert_subtrees = Bulk(insert(audit_subtrees), "place", "hash")
+_update_head = Bulk(update(audit_head), "size", "peaks")
 
 
 def read_entry(raw: bytes) -> AuditEntry:
@@ -49,10 +53,11 @@ def members_of(entry: AuditEntry) -> tuple[str, ...]:
 
 def lock_head(connection: Connection) -> Frontier:
     """Read the head and hold it: whoever writes holds it, so there is one writer at a time. Raises `LedgerError` when it is not one."""
-    rows = connection.execute(_lock).all()
+    rows = _lock.run(connection)
     if len(rows) != 1:
         raise LedgerError("the audit log has no head")
-    return unpack(rows[0].size, rows[0].peaks)
+    size, peaks = rows[0]
+    return unpack(size, peaks)
 
 
 class AuditKeys:
@@ -116,28 +121,28 @@ class AuditWriter:
         raws = [encode(entry) for entry in entries]
         leaves = [leaf_hash(raw) for raw in raws]
         head, completed = grown(frontier, leaves)
-        note = Checkpoint(self._signer.name, head.size, head.root).signed(self._signer)
+        root = head.root
+        note = Checkpoint(self._signer.name, head.size, root).signed(self._signer)
         rows = [
             (sequence, leaf, entry.at, *members_of(entry), raw)
             for sequence, leaf, entry, raw in zip(range(frontier.size, head.size), leaves, entries, raws, strict=True)
         ]
         _insert_entries.run(connection, rows)
-        if completed:
-            connection.execute(_insert_subtrees, [{"place": place, "hash": node} for place, node in completed.items()])
-        connection.execute(_insert_checkpoint, {"size": head.size, "before": frontier.size, "root": head.root, "note": note})
-        connection.execute(_update_head, {"size": head.size, "peaks": pack(head)})
+        _insert_subtrees.run(connection, list(completed.items()))
+        _insert_checkpoint.run(connection, [(head.size, frontier.size, root, note)])
+        _update_head.run(connection, [(head.size, pack(head))])
         self._vouched = note  # should the commit fail, the next append reads another note and verifies that one
         return frontier.size
 
     def _check_vouched(self, connection: Connection, frontier: Frontier) -> None:
-        newest = connection.execute(_newest).one_or_none()
-        size, root = (newest.size, newest.root) if newest else (0, EMPTY_ROOT)
+        newest = _newest.run(connection)
+        size, root, note = newest[0] if newest else (0, EMPTY_ROOT, "")
         if size != frontier.size or root != frontier.root:
             raise LedgerError("the head of the audit log is not the one that was signed")
-        if newest is None or newest.note == self._vouched:
+        if not newest or note == self._vouched:
             return
         try:
-            self._keys.check(newest.note, size, root)
+            self._keys.check(note, size, root)
         except ProofRefusedError:
             raise LedgerError("the newest checkpoint of the audit log does not verify") from None
-        self._vouched = newest.note
+        self._vouched = note

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from lockgate_ledger.acceptance import release
 from lockgate_ledger.audit import AuditWriter, lock_head
-from lockgate_ledger.bulk import Bulk
+from lockgate_ledger.bulk import Bulk, Lookup
 from lockgate_ledger.codec import write_stamps
 from lockgate_ledger.records import Ending, Progress
 from lockgate_ledger.statements import Audited, check_entries
@@ -24,10 +24,10 @@ from lockgate_schemas.audit import AuditEntry, EntryKind
 from lockgate_schemas.errors import MalformedError
 from lockgate_schemas.passage import NOTHING, Door, Stamp
 
-_find = (
+_find = Lookup(
     select(
-        requests.c.number,
         requests.c.request_id,
+        requests.c.number,
         requests.c.issuer,
         requests.c.door,
         requests.c.outcome,
@@ -36,7 +36,8 @@ _find = (
         chains.c.number.label("chained"),
     )
     .outerjoin(chains, chains.c.number == requests.c.number)
-    .where(requests.c.request_id.in_(bindparam("request_ids", expanding=True)))
+    .where(requests.c.request_id.in_(bindparam("request_ids", expanding=True))),
+    "request_ids",
 )
 _numbered = update(requests).where(requests.c.number == bindparam("b_number"))
 _audited = _numbered.values(audited=bindparam("b_audited"))
@@ -136,18 +137,19 @@ def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[End
 
 def _changes(connection: Connection, batch: Sequence[Progress] | Sequence[Ending]) -> dict[str, _Change]:
     lock_head(connection)
-    rows = connection.execute(_find, {"request_ids": list({report.request_id for report in batch})})
     return {
-        row.request_id: _Change(
-            number=row.number,
-            issuer=row.issuer,
-            door=row.door,
-            open=row.outcome is None,
-            dispatched=row.dispatched,
-            chained=row.chained is not None,
-            audited=Audited(row.audited),
+        request_id: _Change(
+            number=number,
+            issuer=issuer,
+            door=door,
+            open=outcome is None,
+            dispatched=bool(dispatched),
+            chained=chained is not None,
+            audited=Audited(audited),
         )
-        for row in rows
+        for request_id, number, issuer, door, outcome, dispatched, audited, chained in _find.run(
+            connection, list({report.request_id for report in batch})
+        )
     }
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, false, select, true, update
+from sqlalchemy import Connection, Row, Select, bindparam, false, null, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lockgate_ledger.audit import lock_head
+from lockgate_ledger.bulk import Bulk
 from lockgate_ledger.codec import read_acceptance, read_response, read_stamps
 from lockgate_ledger.records import RequestRecord
 from lockgate_ledger.tables import bodies, chains, open_requests, requests, to_announce
@@ -26,6 +27,11 @@ _whole = (
 
 
 _by_ids = _whole.where(requests.c.request_id.in_(bindparam("request_ids", expanding=True)))
+# What was announced before is not written again: a transaction that changes nothing is not flushed either.
+_set_announced = Bulk(
+    update(requests).where(requests.c.request_id == bindparam("b_request_id"), to_announce).values(unannounced=null()),
+    "b_request_id",
+)
 
 
 def by_ids(connection: Connection, request_ids: Sequence[str]) -> dict[str, RequestRecord]:
@@ -76,7 +82,7 @@ def mark_resent(connection: Connection, request_ids: Sequence[str], now: int) ->
 def mark_announced(connection: Connection, request_ids: Sequence[str]) -> None:
     """These outcomes were sent."""
     lock_head(connection)
-    connection.execute(update(requests).where(requests.c.request_id.in_(request_ids)).values(unannounced=None))
+    _set_announced.run(connection, [(request_id,) for request_id in request_ids])
 
 
 def _numbers(*wanted: ColumnElement[bool]) -> Select[int]:
