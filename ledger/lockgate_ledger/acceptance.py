@@ -17,6 +17,7 @@ from lockgate_ledger.codec import read_acceptance, write_acceptance
 from lockgate_ledger.records import Accepted, AcceptResult, Conflict, NewRequest, Overloaded
 from lockgate_ledger.statements import check_entries, digest
 from lockgate_ledger.tables import bodies, loads, requests
+from lockgate_schemas.merkle import Frontier
 from lockgate_schemas.passage import Acceptance
 
 Known = dict[tuple[str, str], tuple[str, Acceptance]]
@@ -70,7 +71,7 @@ def accept(connection: Connection, log: AuditWriter, batch: Sequence[NewRequest]
     """
     if not batch:
         return []
-    lock_head(connection)
+    head = lock_head(connection)
     known = _find_known(connection, batch)
     stored = _find_loads(connection, {request.issuer for request in batch})
     new: list[NewRequest] = []
@@ -84,7 +85,7 @@ def accept(connection: Connection, log: AuditWriter, batch: Sequence[NewRequest]
             added[request.issuer] += 1
             known[request.issuer, request.event_id] = (request.digest, request.acceptance)
     if new:
-        _record(connection, log, new)
+        _record(connection, log, new, head)
         _add_loads(connection, added, stored)
     return results
 
@@ -119,10 +120,10 @@ def _add_loads(connection: Connection, added: Counter[str], stored: Mapping[str,
     _add_to_loads.run(connection, [(count, issuer) for issuer, count in added.items()])
 
 
-def _record(connection: Connection, log: AuditWriter, new: Sequence[NewRequest]) -> None:
+def _record(connection: Connection, log: AuditWriter, new: Sequence[NewRequest], head: Frontier) -> None:
     for request in new:
         check_entries(request.request_id, (request.acceptance.stamp,), (request.entry,))
-    first = log.append(connection, [request.entry for request in new])
+    first = log.append(connection, [request.entry for request in new], head=head)
     _insert_requests.run(connection, [_row(request, number) for number, request in enumerate(new, first)])
     rows = [(number, write_acceptance(request.acceptance), request.envelope) for number, request in enumerate(new, first)]
     _insert_bodies.run(connection, rows)

@@ -103,34 +103,35 @@ class AuditWriter:
         self._keys = keys
         self._vouched = ""
 
-    def append(self, connection: Connection, entries: Sequence[AuditEntry]) -> int:
+    def append(self, connection: Connection, entries: Sequence[AuditEntry], *, head: Frontier | None = None) -> int:
         """Append ``entries``; return the sequence number of the first. The caller's transaction commits them with their checkpoint.
 
         1. The head is locked, and is the one that the newest checkpoint vouches for.
         2. Each entry's bytes become a leaf; the tree grows by them.
         3. One checkpoint over the new tree is signed.
 
-        Raises `ConfigurationError` without a signer, `LedgerError` when the log is not what was signed.
+        ``head`` is what `lock_head` returned in this transaction, if nothing was appended since. Raises `ConfigurationError` without a signer, `LedgerError`
+        when the log is not what was signed.
         """
         if self._signer is None:
             raise ConfigurationError("this part of the gateway holds no audit key, so it may not write what must be audited")
-        frontier = lock_head(connection)
+        frontier = lock_head(connection) if head is None else head
         self._check_vouched(connection, frontier)
         if not entries:
             return frontier.size
         raws = [encode(entry) for entry in entries]
         leaves = [leaf_hash(raw) for raw in raws]
-        head, completed = grown(frontier, leaves)
-        root = head.root
-        note = Checkpoint(self._signer.name, head.size, root).signed(self._signer)
+        after, completed = grown(frontier, leaves)
+        root = after.root
+        note = Checkpoint(self._signer.name, after.size, root).signed(self._signer)
         rows = [
             (sequence, leaf, entry.at, *members_of(entry), raw)
-            for sequence, leaf, entry, raw in zip(range(frontier.size, head.size), leaves, entries, raws, strict=True)
+            for sequence, leaf, entry, raw in zip(range(frontier.size, after.size), leaves, entries, raws, strict=True)
         ]
         _insert_entries.run(connection, rows)
         _insert_subtrees.run(connection, list(completed.items()))
-        _insert_checkpoint.run(connection, [(head.size, frontier.size, root, note)])
-        _update_head.run(connection, [(head.size, pack(head))])
+        _insert_checkpoint.run(connection, [(after.size, frontier.size, root, note)])
+        _update_head.run(connection, [(after.size, pack(after))])
         self._vouched = note  # should the commit fail, the next append reads another note and verifies that one
         return frontier.size
 

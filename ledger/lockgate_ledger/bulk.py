@@ -112,9 +112,8 @@ def _parts(values: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _text(texts: dict[str, str], dialect: Dialect, compiled: Callable[[Dialect], str]) -> str:
-    name = f"{dialect.name}+{dialect.driver}"
-    if (text := texts.get(name)) is None:
-        text = texts[name] = compiled(dialect)
+    if (text := texts.get(dialect.driver)) is None:  # no two kinds of database share a driver
+        text = texts[dialect.driver] = compiled(dialect)
     return text
 
 

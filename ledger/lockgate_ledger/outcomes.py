@@ -94,6 +94,7 @@ def record_progress(connection: Connection, log: AuditWriter, batch: Sequence[Pr
     """Note progress, and audit the decisions that are new. An unknown request is passed over."""
     for report in batch:
         check_entries(report.request_id, report.stamps, report.entries)
+    head = lock_head(connection)
     changes = _changes(connection, batch)
     entries: list[AuditEntry] = []
     for report in batch:
@@ -107,7 +108,9 @@ def record_progress(connection: Connection, log: AuditWriter, batch: Sequence[Pr
             change.dispatched = change.dispatched or report.dispatched
             if new:  # a redelivery must not put an older chain back
                 change.chain = (report.stamps, NOTHING)
-    _write(connection, log, list(changes.values()), entries, now)
+    if entries:
+        log.append(connection, entries, head=head)
+    _write(connection, list(changes.values()), now)
 
 
 def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[Ending]) -> list[bool]:
@@ -116,6 +119,7 @@ def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[End
         check_entries(ending.request_id, ending.stamps, ending.entries)
         if ending.entries[-1].kind is not EntryKind.OUTCOME:
             raise MalformedError("an ending's last entry is not its outcome's")
+    head = lock_head(connection)
     changes = _changes(connection, batch)
     entries: list[AuditEntry] = []
     results: list[bool] = []
@@ -131,12 +135,13 @@ def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[End
             change.open = False
             change.ending = ending
             change.chain = (ending.stamps, ending.response)
-    _write(connection, log, list(changes.values()), entries, 0)
+    if entries:
+        log.append(connection, entries, head=head)
+    _write(connection, list(changes.values()), 0)
     return results
 
 
 def _changes(connection: Connection, batch: Sequence[Progress] | Sequence[Ending]) -> dict[str, _Change]:
-    lock_head(connection)
     return {
         request_id: _Change(
             number=number,
@@ -153,11 +158,7 @@ def _changes(connection: Connection, batch: Sequence[Progress] | Sequence[Ending
     }
 
 
-def _write(
-    connection: Connection, log: AuditWriter, changes: Sequence[_Change], entries: Sequence[AuditEntry], now: int
-) -> None:
-    if entries:
-        log.append(connection, entries)
+def _write(connection: Connection, changes: Sequence[_Change], now: int) -> None:
     ended = [(change, change.ending) for change in changes if change.ending is not None]
     others = [change for change in changes if change.ending is None]
     replaced = [(change.number, *change.chain) for change in changes if change.chain is not None]
