@@ -27,6 +27,7 @@ from lockgate.actions import Action, crashed, failed
 from lockgate.clock import Clock
 from lockgate.dispatch import Dispatch, Gate
 from lockgate.finished import Finished
+from lockgate.replies import CONFIRMED, Replies
 from lockgate.request import ActionFailed, Request, moment
 from lockgate.settings import AgentSettings
 from lockgate_broker.port import Broker, Delivery, Intake, Outbound
@@ -92,6 +93,7 @@ class Shift:
         self._gate = Gate(name, ChainVerifier(trust, clock_skew=limits.clock_skew))
         self._actions = actions
         self._broker = broker
+        self._replies = Replies(broker)
         self._settings = settings
         self._limits = limits
         self._clock = clock
@@ -115,6 +117,7 @@ class Shift:
                 if not stop.is_set():  # else it is closing, or has closed, and shall end by itself
                     closer.cancel()
         finally:
+            self._replies.close()
             await intake.close()
         if refusal is not None:
             raise refusal
@@ -259,13 +262,11 @@ class Shift:
         for attempt in range(self._settings.publish_attempts):
             if attempt:
                 await asyncio.sleep(self._settings.broker_pause * 2 ** (attempt - 1))
-            try:
-                await self._broker.publish((message,))
-            except BrokerError as error:
-                LOG.warning("the reply to %s was not confirmed: %s", job.dispatch.facts.request_id, error.code)
-            else:
+            code = await self._replies.publish(message)
+            if code == CONFIRMED:
                 self._tally.answered += 1
                 return True
+            LOG.warning("the reply to %s was not confirmed: %s", job.dispatch.facts.request_id, code)
         return False
 
     # --- what is told to the broker ---
