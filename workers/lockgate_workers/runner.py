@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from lockgate_broker.port import Broker, Delivery, Intake, Outbound, PublishRefusedError
 from lockgate_schemas.errors import BrokerError, LockgateError, PublishFailedError, UnavailableError
@@ -63,6 +63,7 @@ class StageRunner:
         self._clock = clock
         self._timer = timer
         self._news = asyncio.Event()
+        self._pulling: asyncio.Timeout | None = None
         self._outgoing = Outgoing(stage.role, signer, limits, clock)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -75,9 +76,10 @@ class StageRunner:
         looked = self._timer()
         shelf = Shelf(self._timer)
         stopped = asyncio.ensure_future(stop.wait())
+        stopped.add_done_callback(self._interrupt)
         try:
             while not stop.is_set():
-                deliveries = await self._pull(intake, stopped, shelf.pause(_IDLE))
+                deliveries = await self._pull(intake, shelf.pause(_IDLE))
                 await self._handle(intake, shelf.sorted(deliveries, self._stage.may_wait), stop)
                 if self._news.is_set() or self._timer() - looked >= _IDLE:
                     self._news.clear()
@@ -87,20 +89,27 @@ class StageRunner:
             stopped.cancel()
             await intake.close()
 
-    async def _pull(self, intake: Intake, stopped: asyncio.Future[Literal[True]], longest: float) -> Sequence[Delivery]:
-        """What is there; nothing when told to stop, or of a new epoch, while waiting. A cancelled pull's messages go to the next one."""
-        pull = asyncio.ensure_future(intake.pull(self._limits.batch, longest))
-        news = asyncio.ensure_future(self._news.wait())
-        await asyncio.wait((pull, news, stopped), return_when=asyncio.FIRST_COMPLETED)
-        news.cancel()
-        if pull.done():
-            return pull.result()
-        pull.cancel()
-        await asyncio.wait((pull,))
-        return ()
+    async def _pull(self, intake: Intake, longest: float) -> Sequence[Delivery]:
+        """What is there; nothing when told to stop, or of a new epoch, while waiting. An interrupted pull's messages go to the next one."""
+        pulling = self._pulling = asyncio.timeout(0 if self._news.is_set() else None)
+        try:
+            async with pulling:
+                return await intake.pull(self._limits.batch, longest)
+        except TimeoutError:
+            if not pulling.expired():  # the broker's, not ours
+                raise
+            return ()
+        finally:
+            self._pulling = None
+
+    def _interrupt(self, _: object = None) -> None:
+        """End the pull that is waiting now, if there is one."""
+        if self._pulling is not None and not self._pulling.expired():
+            self._pulling.reschedule(asyncio.get_running_loop().time())
 
     async def _heard(self, _: bytes) -> None:
         self._news.set()
+        self._interrupt()
 
     async def _follow(self, intake: Intake, queues: Sequence[Queue]) -> Sequence[Queue]:
         try:
