@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import ARRAY, Connection, Text, and_, bindparam, func, insert, select, update
 
 from lockgate_ledger.audit import AuditWriter, lock_head
 from lockgate_ledger.bulk import Bulk, Lookup
@@ -30,6 +30,13 @@ _known = Lookup(
     .where(requests.c.issuer.in_(bindparam("issuers", expanding=True))),
     "events",
     "issuers",
+)
+_wanted = func.unnest(bindparam("events", type_=ARRAY(Text)), bindparam("issuers", type_=ARRAY(Text)))
+_pairs = _wanted.table_valued("event_id", "issuer", name="wanted").render_derived()
+_known_pairs = (
+    select(requests.c.issuer, requests.c.event_id, requests.c.digest, bodies.c.acceptance)
+    .join(bodies, bodies.c.number == requests.c.number)
+    .join(_pairs, and_(requests.c.event_id == _pairs.c.event_id, requests.c.issuer == _pairs.c.issuer))
 )
 _loads = Lookup(select(loads.c.issuer, loads.c.open).where(loads.c.issuer.in_(bindparam("issuers", expanding=True))), "issuers")
 _insert_requests = Bulk(
@@ -106,9 +113,20 @@ def _decide(request: NewRequest, known: Known, load: int, open_limit: int) -> Ac
 
 
 def _find_known(connection: Connection, batch: Sequence[NewRequest]) -> Known:
-    # Pairs would be exact, but SQLite reads the whole table for a list of pairs. What comes back too many is not asked for.
-    rows = _known.run(connection, list({r.event_id for r in batch}), list({r.issuer for r in batch}))
+    rows = _rows_of_pairs(connection, batch) if connection.dialect.name == "postgresql" else _rows_of_lists(connection, batch)
     return {(issuer, event_id): (digest_before, read_acceptance(raw)) for issuer, event_id, digest_before, raw in rows}
+
+
+def _rows_of_lists(connection: Connection, batch: Sequence[NewRequest]) -> Sequence[Sequence[Any]]:
+    # Pairs would be exact, but SQLite reads the whole table for a list of pairs. What comes back too many is not asked for.
+    return _known.run(connection, list({r.event_id for r in batch}), list({r.issuer for r in batch}))
+
+
+def _rows_of_pairs(connection: Connection, batch: Sequence[NewRequest]) -> Sequence[Sequence[Any]]:
+    # With two lists PostgreSQL may go through all that a client ever sent, where it has no statistics yet or an average misleads it.
+    pairs = {(r.event_id, r.issuer) for r in batch}
+    wanted = {"events": [event_id for event_id, _ in pairs], "issuers": [issuer for _, issuer in pairs]}
+    return connection.execute(_known_pairs, wanted).all()
 
 
 def _find_loads(connection: Connection, issuers: set[str]) -> Counter[str]:

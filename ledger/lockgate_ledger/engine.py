@@ -1,7 +1,7 @@
 """How transactions are run: on a connection of their own, committed or rolled back, their failures translated.
 
 A transaction is a plain function over a connection. There are two ways to run one: `Threads` (a driver that blocks, on threads of the ledger's own), which SQLite
-uses for the reasons and figures in docs/decisions/0003-ledger-threads.md, and `Coroutines` (a driver for asyncio), which is for PostgreSQL.
+uses, and `lockgate_ledger.postgresql.Server` (a driver for asyncio). Reasons and figures: docs/decisions/0003-ledger-threads.md.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError
 
 from lockgate_ledger import sqlite
 from lockgate_ledger.faults import STORAGE_FAULTS, VALUE_FAULTS, translated
@@ -25,6 +24,8 @@ T = TypeVar("T")
 Transaction = Callable[[Connection], T]
 
 _READERS: Final = 2
+_FILES: Final = frozenset({"sqlite", "sqlite+pysqlite"})
+_SERVERS: Final = frozenset({"postgresql", "postgresql+asyncpg"})
 EPOCH: Final = "SELECT epoch FROM policy_epoch"
 """What every batch asks first."""
 _BUSY: Final = "the ledger is busy: its writer did not get to this in time"
@@ -119,78 +120,31 @@ class Threads:
             raise LedgerError(_CLOSED)
 
 
-class Coroutines:
-    """An engine for asyncio, whose driver waits without a thread."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._reading = engine
-        if engine.dialect.name != "sqlite":  # where a view is one statement's unless a whole transaction's is asked for
-            self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._writing = engine.execution_options(**{sqlite.WRITES: True})
-        self._closed = False
-
-    async def read(self, transaction: Transaction[T]) -> T:
-        """See `Store.read`."""
-        return await self._run(self._reading, transaction)
-
-    async def write(self, transaction: Transaction[T]) -> T:
-        """See `Store.write`."""
-        return await self._run(self._writing, transaction)
-
-    def glance(self) -> int | None:
-        """See `Store.glance`. A server is asked over a connection, never at once."""
-        return None
-
-    async def close(self) -> None:
-        """See `Store.close`."""
-        self._closed = True
-        await self._engine.dispose()
-
-    async def _run(self, engine: AsyncEngine, transaction: Transaction[T]) -> T:
-        if self._closed:
-            raise LedgerError(_CLOSED)
-        fault: BaseException
-        try:
-            async with engine.connect() as connection:
-                try:
-                    async with connection.begin():
-                        return await connection.run_sync(transaction)
-                except STORAGE_FAULTS:
-                    await connection.invalidate()
-                    raise
-        except (*STORAGE_FAULTS, *VALUE_FAULTS) as error:
-            fault = error
-        raise translated(fault)
-
-
 def open_store(url: str, *, timeout: int, create: bool = False) -> Store:
-    """The store behind ``url``; nothing is connected yet. ``timeout`` (milliseconds) is how long a lock is waited for.
+    """The store behind ``url``; nothing is connected yet. ``timeout`` (milliseconds) is how long a lock is waited for, and on a server an answer too.
 
-    ``create`` makes an empty SQLite file where there is none; a server's database is made by its operator. Raises `ConfigurationError`, which does
-    not quote the url: it may hold a password.
+    ``create`` makes an empty SQLite file where there is none, and is patient with a server's statements; a server's database is made by its operator. Raises
+    `ConfigurationError`, which does not quote the url: it may hold a password.
     """
-    found = _parsed(url)
-    if found.get_backend_name() == "sqlite":
-        return _sqlite_store(found, timeout, create=create)
-    seconds = timeout / 1000
-    waits = {"timeout": seconds, "command_timeout": seconds, "server_settings": {"lock_timeout": str(timeout)}}
+    if url.partition("://")[0] not in _SERVERS:
+        return _sqlite_store(_parsed(url), timeout, create=create)
     try:
-        engine = create_async_engine(found, hide_parameters=True, pool_pre_ping=True, pool_timeout=seconds, connect_args=waits)
-        return Coroutines(engine)
-    except (ImportError, NoSuchModuleError):
+        from lockgate_ledger.postgresql import Server  # noqa: PLC0415 - its driver is an extra, and takes long to import
+
+        return Server(url.replace("+asyncpg", "", 1), timeout=timeout, patient=create)
+    except ImportError:
         pass
-    raise ConfigurationError("the driver for the ledger's database is not installed: pip install 'lockgate[postgres]'")
+    raise ConfigurationError("the driver for the ledger's database is not installed: pip install 'lockgate[gateway,postgres]'")
 
 
 def _parsed(url: str) -> URL:
     try:
         found = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second for a port that is no number
         found = None
-    if found is None or found.get_backend_name() not in {"sqlite", "postgresql"}:
+    if found is None or found.drivername not in _FILES:
         raise ConfigurationError("the ledger's url is not one of sqlite:///FILE and postgresql://HOST/NAME")
-    return found.set(drivername="postgresql+asyncpg") if found.drivername == "postgresql" else found
+    return found
 
 
 def _sqlite_store(url: URL, timeout: int, *, create: bool) -> Store:
@@ -199,11 +153,6 @@ def _sqlite_store(url: URL, timeout: int, *, create: bool) -> Store:
         sqlite.create_file(path)
     if not path.is_file():
         raise ConfigurationError("there is no ledger yet: `lockgate up` creates it")
-    safe = sqlite.without_creating(url, path)
-    if url.get_driver_name() == "aiosqlite":
-        engine = create_async_engine(safe, hide_parameters=True)
-        sqlite.configure(engine.sync_engine, timeout=timeout)
-        return Coroutines(engine)
-    blocking = create_engine(safe, hide_parameters=True, pool_size=_READERS + 1)
-    sqlite.configure(blocking, timeout=timeout)
-    return Threads(blocking, timeout=timeout, glance=sqlite.Glance(path, EPOCH))
+    engine = create_engine(sqlite.without_creating(url, path), hide_parameters=True, pool_size=_READERS + 1)
+    sqlite.configure(engine, timeout=timeout)
+    return Threads(engine, timeout=timeout, glance=sqlite.Glance(path, EPOCH))

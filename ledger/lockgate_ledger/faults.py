@@ -26,13 +26,34 @@ _SQLITE: Final = {
     sqlite3.SQLITE_CORRUPT: "the ledger's file is damaged",
     sqlite3.SQLITE_NOTADB: "the ledger's file is damaged",
 }
+_POSTGRESQL: Final = {
+    "55P03": "the ledger was locked for too long",
+    "57014": "the ledger took too long",
+    "25P03": "the ledger took too long",
+    "53100": "the ledger's disk is full",
+    "53300": "the ledger's server has no connection left",
+    "25006": "the ledger is read-only",
+    "28P01": "the ledger's server refused the user or the password",
+    "28000": "the ledger's server refused the user or the password",
+    "3D000": "the ledger's server has no database of that name",
+    "42501": "the ledger's user has not the rights that it needs",
+}
+_VALUE: Final = "22"
+"""The class of SQLSTATE for values, a NUL in a text for one."""
+_SILENT: Final = "the ledger did not answer in time"
 _OTHERWISE: Final = "the ledger could not be read or written"
 
 
 def translated(fault: BaseException) -> LockgateError:
     """The error to raise instead of ``fault``. Raise it outside of the ``except`` block, or Python chains the two."""
-    if isinstance(fault, VALUE_FAULTS):
-        return MalformedError("a value that the ledger cannot store")
     cause = fault.orig if isinstance(fault, DBAPIError) else fault
+    state = str(getattr(cause, "sqlstate", None) or "")
+    # asyncpg names a value that it cannot send by an error that is a ValueError too.
+    if isinstance(fault, VALUE_FAULTS) or state.startswith(_VALUE) or isinstance(getattr(cause, "__cause__", None), ValueError):
+        return MalformedError("a value that the ledger cannot store")
+    if isinstance(cause, TimeoutError):
+        return LedgerError(_SILENT)
     code = getattr(cause, "sqlite_errorcode", None)
-    return LedgerError(_SQLITE.get(code & 0xFF, _OTHERWISE) if isinstance(code, int) else _OTHERWISE)
+    if isinstance(code, int):
+        return LedgerError(_SQLITE.get(code & 0xFF, _OTHERWISE))
+    return LedgerError(_POSTGRESQL.get(state, _OTHERWISE))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, Text, column, inspect, select, table
+from sqlalchemy import Connection, Select, Text, column, func, inspect, select, table
 
 from lockgate_ledger.tables import SCHEMA
 from lockgate_schemas.errors import ConfigurationError
 
 _VERSION: Select[str] = select(column("version_num", Text)).select_from(table("alembic_version"))
+
+_ALONE: Select[None] = select(func.pg_advisory_xact_lock(0x6C6F636B67617465))
+"""Waits for whoever else migrates; the number is the project's name, which no other program is likely to have taken."""
 
 
 def version_of(connection: Connection) -> str:
@@ -30,6 +33,8 @@ def check_version(connection: Connection) -> None:
 
 def migrate_database(connection: Connection) -> None:
     """Bring the database to this release's schema, in the transaction that is open. Raises `ConfigurationError` for a newer one."""
+    if connection.dialect.name == "postgresql":  # where writers do not queue by themselves before there is a head to lock
+        connection.execute(_ALONE)
     found = version_of(connection)
     if found == SCHEMA:
         return
