@@ -1,4 +1,4 @@
-"""Measure the ledger: what accepting, progress and ending cost, alone and by the hundred, on both ways to run SQLite. Not a test: run it by hand."""
+"""Measure the ledger: what accepting, progress and ending cost, alone and by the hundred, on SQLite and on PostgreSQL. Not a test: run it by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from statistics import median
 from time import perf_counter
 
 from ledger_crafting import AUDIT_SIGNER, AUDIT_TRUST, NOW, accepted, ended, gated
+from postgresql_server import running_server
 
 from lockgate_ledger.ledger import Ledger
 from lockgate_schemas.limits import Limits
@@ -50,11 +51,11 @@ async def measure(url: str, size: int, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure each way with batches of one and of a hundred."""
-    for driver in ("sqlite", "sqlite+aiosqlite"):
+    """Measure each database with batches of one and of a hundred."""
+    with tempfile.TemporaryDirectory() as folder, running_server() as server:
         for size, rounds in ((1, 100), (100, 20)):
-            with tempfile.TemporaryDirectory() as folder:
-                asyncio.run(measure(f"{driver}:///{folder}/ledger.db", size, rounds))
+            for url in (f"sqlite:///{folder}/{size}.db", server.new_database()):
+                asyncio.run(measure(url, size, rounds))
 
 
 if __name__ == "__main__":

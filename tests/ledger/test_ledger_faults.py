@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,37 +14,13 @@ from time import monotonic
 
 import pytest
 from ledger_crafting import AUDIT_SIGNER, AUDIT_TRUST, NOW, Reopen, accepted, delivered
+from ledger_processes import WRITES_FOR_EVER, process_of
 from sqlalchemy import Connection
 
 from lockgate_ledger.ledger import Ledger, Opening
 from lockgate_schemas.audit import refusal_entry
 from lockgate_schemas.errors import LedgerError
 from lockgate_schemas.limits import Limits
-
-_PRELUDE = f"""
-import asyncio, resource, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from ledger_crafting import *
-from lockgate_ledger.ledger import Ledger
-from lockgate_schemas.errors import LedgerError
-from lockgate_schemas.limits import Limits
-
-def open_ledger():
-    return Ledger.open(sys.argv[1], audit_signer=AUDIT_SIGNER, audit_trust=AUDIT_TRUST, clock=lambda: NOW, limits=Limits())
-"""
-
-_WRITES_FOR_EVER = """
-async def main():
-    async with open_ledger() as ledger:
-        first = 0
-        while True:
-            cases = accepted(20, client=sys.argv[2], first=first, size=4000)
-            await ledger.accept([case.new() for case in cases], open_limit=10**9)
-            print(first, flush=True)
-            await ledger.end([case.ending() for case in delivered(cases)])
-            first += 20
-asyncio.run(main())
-"""
 
 _RUNS_OUT_OF_DISK = """
 async def main():
@@ -75,19 +49,6 @@ async def main():
         print("recovered")
 asyncio.run(main())
 """
-
-
-@contextmanager
-def _process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", _PRELUDE + code, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        with process:
-            yield process
-            process.kill()
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
@@ -155,7 +116,7 @@ async def test_a_write_whose_caller_gave_up_is_whole_or_not_there(ledger: Ledger
 def test_a_full_disk_is_an_error_and_then_recovers(path: Path) -> None:
     url = f"sqlite:///{path}"
     asyncio.run(_create(url))
-    with _process(_RUNS_OUT_OF_DISK, url) as process:
+    with process_of(_RUNS_OUT_OF_DISK, url) as process:
         out, err = process.communicate(timeout=60)
     assert out == "recovered\n", err
 
@@ -179,7 +140,7 @@ async def test_a_process_killed_in_the_middle_leaves_whole_batches_and_an_intact
     promised: list[str] = []
     for turn in range(4):
         client = f"killed-{turn}"
-        with _process(_WRITES_FOR_EVER, url, client) as process:
+        with process_of(WRITES_FOR_EVER, url, client) as process:
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(3 + turn)]
             os.kill(process.pid, signal.SIGKILL)  # somewhere in the next commits
@@ -198,7 +159,7 @@ async def test_a_process_killed_in_the_middle_leaves_whole_batches_and_an_intact
 async def test_several_processes_at_once_keep_one_tree_without_a_gap(reopen: Reopen, path: Path) -> None:
     ledger = await reopen(create=True)
     url = f"sqlite:///{path}"
-    with _process(_WRITES_FOR_EVER, url, "one") as one, _process(_WRITES_FOR_EVER, url, "two") as two:
+    with process_of(WRITES_FOR_EVER, url, "one") as one, process_of(WRITES_FOR_EVER, url, "two") as two:
         for process in (one, two):
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(8)]

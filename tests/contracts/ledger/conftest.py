@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,26 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "ledger"))  # the crafted requests are shared with the room's own tests
 
 from ledger_crafting import AUDIT_SIGNER, AUDIT_TRUST, NOW, Reopen
+from postgresql_server import PostgresqlServer, running_server
 
 from lockgate_ledger.ledger import Ledger
 from lockgate_schemas.limits import Limits
 
 DATABASES = {
-    "sqlite-threads": lambda folder: f"sqlite:///{folder / 'ledger.db'}",
-    "sqlite-coroutines": lambda folder: (
-        f"sqlite+aiosqlite:///{folder / 'ledger.db'}"
-    ),  # the way in which a server's database is driven
+    "sqlite": lambda _, folder: f"sqlite:///{folder / 'ledger.db'}",
+    "postgresql": lambda request, _: request.getfixturevalue("postgresql_server").new_database(),
 }
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(params=sorted(DATABASES))
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return DATABASES[request.param](tmp_path)
+    return DATABASES[request.param](request, tmp_path)
 
 
 @pytest.fixture
