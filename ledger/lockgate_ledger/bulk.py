@@ -59,7 +59,7 @@ class Lookup:
         self._names = names
         self._texts: dict[tuple[int, ...], dict[str, str]] = {}
 
-    def run(self, connection: Connection, *lists: Sequence[str]) -> list[Sequence[Any]]:
+    def run(self, connection: Connection, *lists: Sequence[Any]) -> list[Sequence[Any]]:
         """The rows for these lists; for an empty one there are none."""
         found: list[Sequence[Any]] = []
         for parts in product(*map(_parts, lists)):
@@ -105,7 +105,7 @@ def _fetched(connection: Connection, text: str, values: tuple[Any, ...]) -> list
     return list(connection.exec_driver_sql(text, values).all())
 
 
-def _parts(values: Sequence[str]) -> list[tuple[str, ...]]:
+def _parts(values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """The list in pieces, each filled up to a power of two with its last value, so that there are few statements to prepare."""
     pieces = (tuple(values[start : start + _MOST]) for start in range(0, len(values), _MOST))
     return [piece + piece[-1:] * ((1 << (len(piece) - 1).bit_length()) - len(piece)) for piece in pieces]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from lockgate_ledger.audit import lock_head
+from lockgate_ledger.bulk import Bulk, Lookup
 from lockgate_ledger.tables import leases
+
+_held = Lookup(select(leases.c.holder, leases.c.until).where(leases.c.name.in_(bindparam("names", expanding=True))), "names")
+_take = Bulk(insert(leases), "name", "holder", "until")
+_renew = Bulk(update(leases).where(leases.c.name == bindparam("b_name")), "holder", "until", "b_name")
 
 
 def take_lease(connection: Connection, name: str, holder: str, *, now: int, until: int) -> bool:
     """Take or renew the lease ``name``; false while it is another's and has not run out at ``now``."""
     lock_head(connection)
-    row = connection.execute(select(leases).where(leases.c.name == name)).one_or_none()
-    if row is None:
-        connection.execute(insert(leases), {"name": name, "holder": holder, "until": until})
+    rows = _held.run(connection, [name])
+    if not rows:
+        _take.run(connection, [(name, holder, until)])
         return True
-    if row.holder != holder and row.until > now:
+    holder_before, until_before = rows[0]
+    if holder_before != holder and until_before > now:
         return False
-    connection.execute(update(leases).where(leases.c.name == name).values(holder=holder, until=until))
+    _renew.run(connection, [(holder, until, name)])
     return True

@@ -8,25 +8,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, false, null, select, true, update
+from sqlalchemy import Connection, Select, bindparam, false, null, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from lockgate_ledger.audit import lock_head
-from lockgate_ledger.bulk import Bulk
+from lockgate_ledger.bulk import Bulk, Lookup
 from lockgate_ledger.codec import read_acceptance, read_response, read_stamps
 from lockgate_ledger.records import RequestRecord
 from lockgate_ledger.tables import bodies, chains, open_requests, requests, to_announce
 from lockgate_schemas.errors import LedgerError
 from lockgate_schemas.passage import Outcome
 
+# In the order in which `_record` takes them.
 _whole = (
-    select(requests, bodies.c.envelope, bodies.c.acceptance, chains.c.stamps, chains.c.response)
+    select(
+        requests.c.number,
+        requests.c.request_id,
+        requests.c.issuer,
+        requests.c.tenant,
+        requests.c.agent,
+        requests.c.action,
+        requests.c.door,
+        requests.c.accepted,
+        requests.c.deadline,
+        requests.c.progressed,
+        requests.c.dispatched,
+        requests.c.sends,
+        bodies.c.envelope,
+        bodies.c.acceptance,
+        chains.c.stamps,
+        requests.c.outcome,
+        requests.c.code,
+        requests.c.ended,
+        chains.c.response,
+    )
     .join(bodies, bodies.c.number == requests.c.number)
     .outerjoin(chains, chains.c.number == requests.c.number)
 )
-
-
-_by_ids = _whole.where(requests.c.request_id.in_(bindparam("request_ids", expanding=True)))
+_by_ids = Lookup(_whole.where(requests.c.request_id.in_(bindparam("request_ids", expanding=True))), "request_ids")
+_by_numbers = Lookup(_whole.where(requests.c.number.in_(bindparam("numbers", expanding=True))), "numbers")
 # What was announced before is not written again: a transaction that changes nothing is not flushed either.
 _set_announced = Bulk(
     update(requests).where(requests.c.request_id == bindparam("b_request_id"), to_announce).values(unannounced=null()),
@@ -36,8 +56,8 @@ _set_announced = Bulk(
 
 def by_ids(connection: Connection, request_ids: Sequence[str]) -> dict[str, RequestRecord]:
     """Those of these requests that exist, by their ids."""
-    rows = connection.execute(_by_ids, {"request_ids": request_ids})
-    return {row.request_id: _record(row) for row in rows}
+    found = (_record(row) for row in _by_ids.run(connection, request_ids))
+    return {record.request_id: record for record in found}
 
 
 def newest(connection: Connection, *, limit: int, client: str, agent: str, outcome: Outcome | None) -> list[RequestRecord]:
@@ -92,32 +112,34 @@ def _numbers(*wanted: ColumnElement[bool]) -> Select[int]:
 def _records(connection: Connection, chosen: Select[int], limit: int) -> list[RequestRecord]:
     """The requests of these numbers, in their order. The numbers come first, so that nothing large is read in order to be sorted away."""
     numbers = connection.execute(chosen.limit(max(limit, 0))).scalars().all()
-    rows = connection.execute(_whole.where(requests.c.number.in_(numbers))) if numbers else ()
-    records = {row.number: _record(row) for row in rows}
+    records = {row[0]: _record(row) for row in _by_numbers.run(connection, numbers)}
     return [records[number] for number in numbers]
 
 
-def _record(row: Row[*tuple[Any, ...]]) -> RequestRecord:
-    acceptance = read_acceptance(row.acceptance)
+def _record(row: Sequence[Any]) -> RequestRecord:
+    _, request_id, client, tenant, agent, action, door, *times, dispatched, sends, envelope, raw, stamps = row[:15]
+    outcome, code, ended, response = row[15:]
+    accepted, deadline, progressed = times
+    acceptance = read_acceptance(raw)
     return RequestRecord(
-        request_id=row.request_id,
-        client=row.issuer,
-        tenant=row.tenant,
-        agent=row.agent,
-        action=row.action,
-        door=row.door,
-        accepted=row.accepted,
-        deadline=row.deadline,
-        progressed=row.progressed,
-        dispatched=row.dispatched,
-        sends=row.sends,
-        envelope=row.envelope,
+        request_id=request_id,
+        client=client,
+        tenant=tenant,
+        agent=agent,
+        action=action,
+        door=door,
+        accepted=accepted,
+        deadline=deadline,
+        progressed=progressed,
+        dispatched=bool(dispatched),
+        sends=sends,
+        envelope=envelope,
         acceptance=acceptance,
-        stamps=(acceptance.stamp,) if row.stamps is None else read_stamps(row.stamps),
-        outcome=_outcome(row.outcome),
-        code=row.code,
-        ended=row.ended,
-        response=read_response(row.response),
+        stamps=(acceptance.stamp,) if stamps is None else read_stamps(stamps),
+        outcome=_outcome(outcome),
+        code=code,
+        ended=ended,
+        response=read_response(response),
     )
 
 
