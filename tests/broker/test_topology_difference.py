@@ -13,7 +13,7 @@ WORK_QUEUES = [stream for stream in TOPOLOGY.streams if stream.config["retention
 
 
 @pytest.mark.parametrize("stream", WORK_QUEUES, ids=lambda stream: stream.name)
-def test_a_work_queue_refuses_when_full_and_drops_nothing_by_itself(stream) -> None:  # noqa: ANN001  # parametrised above
+def test_a_work_queue_refuses_when_full_and_drops_nothing_by_itself(stream) -> None:  # parametrised above
     config = stream.config
     assert (config["discard"], config["storage"]) == ("new", "file")
     assert config["max_bytes"] > 0
