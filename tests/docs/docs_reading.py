@@ -33,7 +33,7 @@ class Block:
 def tracked(*patterns: str) -> list[str]:
     """The files of the repository, by path: those that are committed and those that are about to be."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],  # noqa: S607 - whichever git there is
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -231,8 +231,8 @@ async def running(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def echo_agent() -> Agent:
-    agent = Agent("echo")
+def echo_agent(name: str = "echo") -> Agent:
+    agent = Agent(name)
 
     @agent.action("say")
     async def say(request) -> Any:

@@ -13,13 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 
-from pipeline_site import LIMITS, Pipeline, opened
+from pipeline_site import LIMITS, Pipeline, echo_agent, opened
 
 from lockgate_broker.port import Outbound
 from lockgate_schemas.errors import LedgerError
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import Convoy, Outcome, Passage, encode, read_facts
-from lockgate_schemas.topics import AUTHZ, INSPECTION
+from lockgate_schemas.topics import AUTHZ, INSPECTION, OUTCOMES
 from lockgate_workers.authz.stage import AuthzStage
 from lockgate_workers.ruling import Opened, Verdict
 
@@ -163,6 +163,29 @@ async def test_only_one_sweeper_sweeps(pipeline: Pipeline) -> None:
     assert not await pipeline.entries(kind="outcome")
     await one.sweep()
     assert len(await pipeline.entries(kind="outcome")) == 1
+
+
+async def test_a_report_that_borrows_a_logged_statement_for_other_facts_is_an_incident(pipeline: Pipeline) -> None:
+    """What is in the log already need not be written again; that is no way for a forgery to go unseen."""
+    agent = echo_agent("answering")
+    await pipeline.add_agent(agent)
+    await pipeline.grant("alice", "answering")
+    pipeline.start(Role.AUTHZ, Role.INSPECTION, Role.DLP, Role.OUTCOME)
+    one = await pipeline.ended(await pipeline.submit("alice", "answering", "say", "one"))
+    other = await pipeline.ended(await pipeline.submit("alice", "answering", "say", "two"))
+    genuine = Passage(facts=one.acceptance.facts, stamps=one.stamps[:3])
+    forged = (
+        Passage(facts=other.acceptance.facts, stamps=one.stamps[:3]),
+        Passage(facts=one.acceptance.facts, stamps=(other.stamps[0], *one.stamps[1:3])),
+        Passage(facts=one.acceptance.facts, stamps=one.stamps[1:3]),
+    )
+    publish = pipeline.brokers[Role.INSPECTION].publish
+    await publish([Outbound(OUTCOMES.topic, encode(Convoy(passages=(p,)))) for p in (genuine, *forged)])
+    await pipeline.audited(len(forged), kind="incident")
+    async with asyncio.timeout(10):
+        while pipeline.server.stores["OUTCOMES"].messages:
+            await pipeline.server.change(0.01)
+    assert len(await pipeline.entries(kind="incident")) == len(forged)
 
 
 async def test_a_message_without_stamps_becomes_an_incident_and_its_bytes_are_kept(pipeline: Pipeline) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from lockgate_broker.port import Delivery
 from lockgate_ledger.port import OutcomePort
 from lockgate_schemas.audit import incident_entry
+from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.errors import ChainRefusedError, MalformedError
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import PASSING, Convoy, Outcome, Passage, Receipt, read_convoy, read_statement
@@ -56,8 +57,8 @@ class OutcomeStage:
     def open(self, delivery: Delivery) -> Convoy:
         """Passages, and reports of incidents.
 
-        Left out is a report of a dispatch whose newest statement, byte for byte, is in the log already: it could change nothing, true or forged, so
-        it is not worth its verification.
+        Left out is a report of a dispatch whose facts and statements, byte for byte, are in the log already: it says nothing new, so it is not worth
+        its verification. Anything else in it, and it is verified like every message.
         """
         convoy = read_convoy(delivery.body)
         if convoy.incidents or not self._written:
@@ -92,7 +93,15 @@ class OutcomeStage:
         return [Settled()] * len(batch)
 
     def _is_written(self, passage: Passage) -> bool:
-        return statement_digest(passage.stamps[-1]) in self._written
+        """Whether the newest statement is in the log, is about these facts, and leads back through exactly these statements."""
+        statements = [read_statement(stamp.statement) for stamp in passage.stamps]
+        digests = [statement_digest(stamp) for stamp in passage.stamps]
+        return (
+            digests[-1] in self._written
+            and not passage.envelope
+            and statements[-1].facts == digest_of(bytes(passage.facts))
+            and [s.previous for s in statements] == ["", *digests[:-1]]
+        )
 
     def _remember(self, written: Sequence[ToEnd]) -> None:
         """Each statement names the one before it by its digest, so these stand for whole chains up to there."""
