@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -132,6 +133,12 @@ def _closing(receipts: int, why: str, log: Verification, delivered: int, *, fine
     return Group(*(Text.from_markup(line) for line in lines if line))
 
 
+def save_picture(path: Path, svg: str) -> None:
+    """Write the exported terminal, without the fonts that it would load from elsewhere: whoever looks at it asks nobody for anything."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+
+
 async def demo(folder: Path, svg: Path | None) -> bool:
     """Run the whole of it; true when everything was as it should be."""
     logging.getLogger("lockgate_broker").setLevel(logging.ERROR)  # the refusals that are to be seen stand in the table
@@ -145,8 +152,7 @@ async def demo(folder: Path, svg: Path | None) -> bool:
     finally:
         await context.__aexit__(None, None, None)
     if svg is not None:
-        svg.parent.mkdir(parents=True, exist_ok=True)
-        console.save_svg(str(svg), title="lockgate demo")
+        save_picture(svg, console.export_svg(title="lockgate demo", clear=False))
     console.print(
         "[dim]Try your own:[/] git diff > my.diff && lockgate submit code-review review --file my.diff --client alice"
     )
