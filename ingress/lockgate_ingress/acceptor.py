@@ -19,10 +19,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+from lockgate_broker.packing import packed
 from lockgate_broker.port import Broker, Outbound
 from lockgate_ingress.bounds import Bounds
 from lockgate_ingress.breaker import Breaker
-from lockgate_ingress.convoys import convoys
 from lockgate_ingress.deadlines import Deadlines
 from lockgate_ingress.door import ID_BYTES, Admission, Ids, Refusal, admit, ingress_statement, shaped
 from lockgate_ingress.faults import described
@@ -294,8 +294,12 @@ class Acceptor:
     # --- phase 3: publish ------------------------------------------------------------------------------------------
 
     async def _publish(self, new: Sequence[tuple[_Admitted, Accepted]]) -> None:
-        passages = [(one.admission.facts.request_id, one.passage(result.acceptance.stamp)) for one, result in new]
-        messages = convoys(passages, topic=AUTHZ.topic, most_bytes=self._limits.convoy_bytes)
+        passages = [one.passage(result.acceptance.stamp) for one, result in new]
+        # The id names the first request and the count: the same batch, published again after a lost confirmation, is stored once.
+        messages = [
+            (Outbound(AUTHZ.topic, body, f"{new[group.start][0].admission.facts.request_id}:{len(group)}"), group)
+            for group, body in packed(passages, limit=self._limits.convoy_bytes)
+        ]
         async with self._publishing:
             unconfirmed = await self._unconfirmed([message for message, _ in messages])
         for number, (_, group) in enumerate(messages):

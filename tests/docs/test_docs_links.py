@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
@@ -11,7 +12,7 @@ from docs_reading import PAGES, ROOT, anchors, links, tracked
 
 REGISTRIES = (
     ("pypi", "org"),
-    ("pythonhosted", "org"),
+    ("python" + "hosted", "org"),
     ("npmjs", "org"),
     ("npmjs", "com"),
     ("docker", "io"),
@@ -20,18 +21,13 @@ REGISTRIES = (
     ("quay", "io"),
     ("proxy.golang", "org"),
 )
-PLACES = (
-    ("", "work", "main"),
-    ("", "work", "shared"),
-    ("", "opt", "wheels"),
-    ("", "opt", "pypi"),
-    ("", "tmp", "bash_jobs"),
-)
+PLACES = (ROOT, Path.home(), Path(sys.prefix))
+"""Where this checkout, its user and its environment happen to be: no file may say so."""
 FORBIDDEN = re.compile(
     "|".join(
         [
             *(rf"\b{re.escape('.'.join(host))}\b" for host in REGISTRIES),
-            *(rf"(?<![\w.]){'/'.join(parts)}\b" for parts in PLACES),
+            *(rf"(?<![\w.]){re.escape(str(place))}\b" for place in PLACES if len(place.parts) > 2),
         ]
     )
 )
@@ -78,4 +74,4 @@ def test_no_file_names_a_registry_or_a_place_on_the_machine_it_was_written_on() 
 
 def test_that_search_finds_something() -> None:
     assert FORBIDDEN.search("https://" + ".".join(REGISTRIES[0]) + "/simple")
-    assert FORBIDDEN.search("cd " + "/".join(PLACES[0]))
+    assert FORBIDDEN.search("cd " + str(PLACES[0]))

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.ingress.conftest import NOW, SIGNERS, Party, World, offered, request_id_of, until
+from tests.ingress.conftest import Party, World, offered, request_id_of, until
 
 from lockgate_ingress.bounds import Bounds
-from lockgate_ingress.convoys import convoys, weight_of
 from lockgate_ingress.deadlines import Deadlines, within
 from lockgate_ingress.http.identity import asserts_identity
 from lockgate_ingress.http.problems import ENDINGS, FACES, internal, problem_of
@@ -20,8 +19,7 @@ from lockgate_ingress.waiters import Waiters
 from lockgate_schemas.errors import ERRORS, LockgateError, MalformedError
 from lockgate_schemas.names import Role
 from lockgate_schemas.notices import MAX_IDS, epoch_notice, outcomes_notices, read_epoch_notice, read_outcomes_notice
-from lockgate_schemas.passage import Decision, Outcome, Passage, Statement, encode, read_convoy
-from lockgate_schemas.stamping import stamp_batch
+from lockgate_schemas.passage import Outcome
 
 # --- lanes ---------------------------------------------------------------------------------------------------------
 
@@ -59,36 +57,6 @@ async def test_take_waits_for_something() -> None:
     assert not taking.done()
     lanes.put("a", 7, 1)
     assert await taking == [7]
-
-
-# --- convoys -------------------------------------------------------------------------------------------------------
-
-
-def passages(sizes: list[int]) -> list[tuple[str, Passage]]:
-    facts = msgspec.Raw(b'{"request_id":"x"}')
-    statements = [Statement("ingress", Decision.ALLOW, str(n), "f", "i", "o", "", NOW) for n in range(len(sizes))]
-    stamps = stamp_batch(SIGNERS[Role.INGRESS], statements)
-    return [
-        (f"req-{number}", Passage(facts=facts, stamps=(stamp,), envelope="e" * size))
-        for number, (size, stamp) in enumerate(zip(sizes, stamps, strict=True))
-    ]
-
-
-@pytest.mark.parametrize("sizes", [[], [10], [10] * 300, [5000, 10, 5000, 10], [200_000] * 3, [1] * 1000])
-def test_convoys_carry_everything_in_order_within_their_weight(sizes: list[int]) -> None:
-    given = passages(sizes)
-    made = convoys(given, topic="gw.authz", most_bytes=100_000)
-    carried = [one for message, _ in made for one in read_convoy(message.body).passages]
-    assert carried == [passage for _, passage in given]
-    assert [position for _, group in made for position in group] == list(range(len(sizes)))
-    for message, group in made:
-        assert len(message.body) <= 100_000 or len(group) == 1
-        assert message.dedupe == f"req-{group.start}:{len(group)}"
-
-
-def test_weight_is_never_below_the_bytes_on_the_wire() -> None:
-    for _, passage in passages([1, 100, 10_000]):
-        assert len(encode(passage)) <= weight_of(passage) <= len(encode(passage)) + 400
 
 
 # --- deadlines -----------------------------------------------------------------------------------------------------

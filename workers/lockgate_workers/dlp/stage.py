@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
 from lockgate_broker.port import Delivery
 from lockgate_ledger.port import DirectoryPort
 from lockgate_ledger.records import Directory
@@ -21,7 +19,6 @@ from lockgate_schemas.passage import (
     NOTHING,
     Convoy,
     Decision,
-    FindingSummary,
     Passage,
     Response,
     raw,
@@ -116,7 +113,7 @@ class DlpStage:
             found.rule,
             rules=self._scanner.digest,
             epoch=directory.epoch,
-            findings=tuple(FindingSummary(**msgspec.structs.asdict(s)) for s in summary(found.findings)),
+            findings=summary(found.findings),
             response=NOTHING if blocked else raw(out),
         )
 

@@ -16,7 +16,7 @@ from lockgate_ledger.port import DirectoryPort
 from lockgate_schemas.envelope import event_of
 from lockgate_schemas.errors import ChainRefusedError, LockgateError
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import Convoy, Decision, FindingSummary, Passage
+from lockgate_schemas.passage import Convoy, Decision, Passage
 from lockgate_schemas.stamping import Chain, ChainVerifier
 from lockgate_schemas.topics import INSPECTION, OUTCOMES, Queue
 from lockgate_workers.inspection.decide import InspectionOutcome, decide
@@ -82,7 +82,7 @@ class InspectionStage:
             next=OUTCOMES if decision is Decision.BLOCK else TO_AGENT,
             rules=self._scanner.digest,
             epoch=epoch,
-            findings=tuple(FindingSummary(**msgspec.structs.asdict(s)) for s in summary(found.findings)),
+            findings=summary(found.findings),
             obligations=(TAINTED,) if decision is Decision.FLAG else (),
         )
 

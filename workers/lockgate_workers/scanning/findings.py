@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import msgspec
+from lockgate_schemas.passage import FindingSummary
 
 
 class Severity(StrEnum):
@@ -68,15 +68,6 @@ class ScanResult:
 
     findings: tuple[Finding, ...] = ()
     refusal: Refusal | None = None
-
-
-class FindingSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule's findings, counted: small enough for a stamp, and free of content."""
-
-    rule: str
-    severity: str
-    action: str
-    count: int
 
 
 def strongest(findings: Iterable[Finding]) -> Finding | None:
