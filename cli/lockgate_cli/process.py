@@ -166,10 +166,11 @@ def _at_end_of_input(stop: asyncio.Event) -> None:
 
 
 class ReadyLine(msgspec.Struct, frozen=True):
-    """What a supervised process writes to its standard output, once: that it works, and where."""
+    """What a supervised process writes to its standard output, once: that it works, and where; or why it cannot."""
 
     role: str
     url: str = ""
+    error: str = ""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -181,9 +182,12 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {chosen.role} %(levelname)s %(name)s %(message)s")
 
-    def ready(url: str) -> None:
-        sys.stdout.write(msgspec.json.encode(ReadyLine(chosen.role, url)).decode() + "\n")
+    def tell(line: ReadyLine) -> None:
+        sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
+
+    def ready(url: str) -> None:
+        tell(ReadyLine(chosen.role, url))
 
     # What was imported stays for ever; the collector need not look at it again and again (measured: 40 µs a request at the door).
     gc.collect()
@@ -195,6 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     except* LockgateError as group:  # also a bare one: it is wrapped for us
         for error in _leaves(group):
             sys.stderr.write(f"{chosen.role}: {error.diagnostics()}\n")
+        tell(ReadyLine(chosen.role, error=_leaves(group)[0].detail))
         failed = True
     return 3 if failed else 0
 

@@ -55,6 +55,9 @@ class Child:
     process: asyncio.subprocess.Process | None = None
     url: str = ""
     starts: int = 0
+    error: str = ""
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """It has said, at its first start, that it works or why it cannot."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -82,15 +85,18 @@ class Supervisor:
         self.children = [Child(role, n) for role in (*WORKERS, Role.INGRESS) for n in range(max(1, copies.get(str(role), 1)))]
 
     async def start(self) -> None:
-        """Start every process; return when all are ready. Raises `ConfigurationError` when one is not in time."""
+        """Start every process; return when all are ready. Raises `ConfigurationError` when one cannot, or is not in time."""
         self._keepers = [asyncio.create_task(self._keep(child), name=f"keep-{child.role}") for child in self.children]
         self._keepers.append(asyncio.create_task(self._keep_server(), name="keep-broker"))
         try:
             async with asyncio.timeout(START_BOUND):
-                await asyncio.gather(*(child.ready.wait() for child in self.children))
+                await asyncio.gather(*(child.told.wait() for child in self.children))
         except TimeoutError:
             missing = sorted({str(c.role) for c in self.children if not c.ready.is_set()})
             raise ConfigurationError(f"not ready in time: {', '.join(missing)}; see {self.log_file}") from None
+        for child in self.children:
+            if child.error:
+                raise ConfigurationError(f"the {child.role} does not start: {child.error}")
 
     @property
     def log_file(self) -> Path:
@@ -147,8 +153,11 @@ class Supervisor:
         output = child.process.stdout
         if output is not None:
             with contextlib.suppress(msgspec.DecodeError):  # an empty line means that it died before it was ready
-                child.url = msgspec.json.decode(await output.readline(), type=ReadyLine).url or child.url
-                child.ready.set()
+                line = msgspec.json.decode(await output.readline(), type=ReadyLine)
+                child.url, child.error = line.url or child.url, line.error
+                child.told.set()
+                if not line.error:
+                    child.ready.set()
         await child.process.wait()
 
     async def _end(self, child: Child) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -226,3 +227,14 @@ def test_a_wrong_configuration_names_the_member(tmp_path: Path) -> None:
     assert "port" in Shell(home)("up", code=2)
     home.chmod(0o777)
     assert "chmod" in Shell(home)("up", code=2)
+
+
+def test_a_port_that_is_taken_is_named_at_once(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (home / "gateway.toml").write_text(f"port = {port}\n")
+        refused = Shell(home)("up", code=2)
+    assert str(port) in refused
+    assert "another port" in refused

@@ -12,6 +12,7 @@ import uvicorn
 from lockgate_ingress.bounds import Bounds
 from lockgate_ingress.http.protocol import bounded
 from lockgate_ingress.http.shell import App
+from lockgate_schemas.errors import ConfigurationError
 
 
 class Listener(uvicorn.Server):
@@ -33,9 +34,12 @@ class Listener(uvicorn.Server):
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one."""
+    """A bound socket; port 0 takes a free one. Raises `ConfigurationError` when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(f"{host} port {port} cannot be listened on: {error.strerror}; choose another port") from None
 
 
 def url_of(sock: socket.socket) -> str:
