@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,8 +75,9 @@ class Site:
     def kill(self, role: str) -> None:
         """SIGKILL one process of a role."""
         child = next(c for c in self.gateway.supervisor.children if str(c.role) == role)
-        if child.pid:
-            os.kill(child.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have fallen already, and nobody has looked yet
+            if child.pid:
+                os.kill(child.pid, signal.SIGKILL)
 
     def starts(self, role: str) -> int:
         return sum(c.starts for c in self.gateway.supervisor.children if str(c.role) == role)
