@@ -1,0 +1,204 @@
+"""The content policy: what an installation tells its two content gates, beyond the rule packs that are shipped.
+
+One YAML document, applied as a whole, kept in the ledger in every version, and read by the workers together with everything else that
+holds at one policy epoch. So a change takes effect on the next message, on every worker, and the epoch on a stamp says which
+content policy it was made under. This module describes the document and reads it strictly; the gates give it its meaning.
+
+Wherever ``tenant`` and ``agent`` stand, an empty string means any; the most specific entry decides (agent before tenant before any).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+import yaml
+
+from lockgate_schemas.errors import ConfigurationError
+
+MAX_CONTENT_BYTES: Final = 4_194_304
+
+Ratio = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every part of the document: immutable, and closed against members it does not know."""
+
+
+class RuleChange(Section, frozen=True):
+    """What a rule does here instead of what its pack says.
+
+    ``action`` ``alert`` lets the text pass like ``flag`` and raises an alert at once. ``off`` needs a reason and a last day, after which the rule is on again:
+    an exception nobody remembers is a hole.
+    """
+
+    rule: Name
+    action: Literal["redact", "block", "flag", "alert", "off"]
+    tenant: str = ""
+    agent: str = ""
+    reason: str = ""
+    until: date | None = None
+
+
+class AllowedValue(Section, frozen=True):
+    """A value that is known and harmless, as its salted hash (`lockgate rules allow` makes one); the value itself is kept nowhere."""
+
+    digest: Digest
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+    rule: str = ""
+    tenant: str = ""
+    agent: str = ""
+    until: date | None = None
+
+
+class Judge(Section, frozen=True):
+    """An external classifier that is asked about requests. ``secret`` names a file in the gateway's home, never the secret itself.
+
+    ``asks`` is which requests it sees: those that would be flagged, or all. ``unavailable`` is what holds when it does not answer in ``seconds``.
+    """
+
+    url: str
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 2.0
+    asks: Literal["flagged", "all"] = "flagged"
+    unavailable: Literal["block", "flag"] = "block"
+    secret: str = ""
+
+
+class Injection(Section, frozen=True):
+    """The score from which a request is flagged, and from which it is blocked; unset means the shipped, calibrated threshold."""
+
+    flag: Ratio | None = None
+    block: Ratio | None = None
+    judge: Judge | None = None
+
+
+class Names(Section, frozen=True):
+    """Names and addresses by a language model. ``required`` blocks what could not be looked at, ``best-effort`` lets it pass."""
+
+    mode: Literal["off", "best-effort", "required"] = "off"
+    entities: tuple[str, ...] = ("PERSON", "LOCATION")
+    model: str = "en_core_web_sm"
+    most_characters: Positive = 20_000
+
+
+class Operator(Section, frozen=True):
+    """What stands in the place of what a rule or an entity found: one of the operators of Presidio's anonymizer.
+
+    ``key`` names a file in the gateway's home (``encrypt``, ``hash``). The default for everything is ``[REDACTED:rule]``.
+    """
+
+    finds: str
+    operator: Literal["redact", "replace", "mask", "hash", "encrypt"]
+    replacement: str = ""
+    keep: Annotated[int, msgspec.Meta(ge=0)] = 0
+    key: str = ""
+
+
+class Shape(Section, frozen=True):
+    """What a structured answer of ``agent`` to ``action`` may hold for a caller who has one of ``roles`` (empty for any).
+
+    ``fields`` are dotted paths (``items[].name``; ``*`` for any member); everything else is over-fetched. ``rows`` says which members of a
+    list may be there: a dotted path into the row, and the fact about the principal it has to equal. ``most_rows`` bounds every list.
+    """
+
+    agent: str
+    action: str = ""
+    tenant: str = ""
+    roles: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    rows: dict[str, Literal["tenant", "user", "client"]] = {}
+    most_rows: Positive | None = None
+    over: Literal["drop", "mask", "block"] = "drop"
+
+
+class Alert(Section, frozen=True):
+    """When to tell people. ``on`` DLP blocks are counted by user, triggers of rules by agent; the rest are events of the gateway itself.
+
+    ``count`` occurrences within ``window`` seconds raise it, once per window and subject. ``to`` names destinations in the gateway's configuration.
+    """
+
+    name: Name
+    on: Literal["dlp-block", "rule-trigger", "broken-pack", "scanner-over-budget"]
+    count: Positive = 1
+    window: Annotated[int, msgspec.Meta(ge=1, le=604_800)] = 300
+    rules: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+
+
+class PackText(Section, frozen=True):
+    """A rule pack of the installation's own, in its exact text."""
+
+    name: Name
+    scanner: Literal["dlp", "injection"]
+    text: str
+
+
+class ContentPolicy(Section, frozen=True):
+    """The whole document. An empty one means: the shipped packs, as they are."""
+
+    rules: tuple[RuleChange, ...] = ()
+    allowed: tuple[AllowedValue, ...] = ()
+    injection: Injection = Injection()
+    names: Names = Names()
+    operators: tuple[Operator, ...] = ()
+    links: tuple[str, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    packs: tuple[PackText, ...] = ()
+
+
+EMPTY: Final = ContentPolicy()
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe schema with ``true`` and ``false`` as the only truth values: an ``off`` somebody writes here is a word (YAML 1.2)."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the class it extends has it
+        sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+
+def parse_content(text: str) -> ContentPolicy:
+    """Read a content policy.
+
+    Raises:
+        ConfigurationError: it is not usable; the detail says where. Nothing in the document is quoted.
+    """
+    if len(text.encode("utf-8", "replace")) > MAX_CONTENT_BYTES:
+        raise ConfigurationError(f"a content policy has at most {MAX_CONTENT_BYTES} bytes")
+    document = _document(text)
+    try:
+        policy = msgspec.convert(document, ContentPolicy)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"content policy: {error}") from error
+    _check_exceptions(policy)
+    return policy
+
+
+def content_digest(text: str) -> str:
+    """The digest of a content policy's exact text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _document(text: str) -> Any:
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - the safe loader, see above
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigurationError("the content policy is not YAML") from error
+    return {} if document is None else document
+
+
+def _check_exceptions(policy: ContentPolicy) -> None:
+    for change in policy.rules:
+        if change.action == "off" and not (change.reason and change.until):
+            raise ConfigurationError(f"content policy: rule {change.rule} is off without a reason and a last day ('until')")
