@@ -105,6 +105,8 @@ class Shape(Section, frozen=True):
 
     ``fields`` are dotted paths (``items[].name``; ``*`` for any member); everything else is over-fetched. ``rows`` says which members of a
     list may be there: a dotted path into the row, and the fact about the principal it has to equal. ``most_rows`` bounds every list.
+    ``asked`` ties the answer to its question: a path in the answer, and the path in the request's data that says what was asked; an
+    answer about something else is flagged.
     """
 
     agent: str
@@ -113,6 +115,7 @@ class Shape(Section, frozen=True):
     roles: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     rows: dict[str, Literal["tenant", "user", "client"]] = {}
+    asked: dict[str, str] = {}
     most_rows: Positive | None = None
     over: Literal["drop", "mask", "block"] = "drop"
 
