@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import itertools
 import re
 import threading
@@ -40,7 +41,7 @@ def test_offsets_count_characters_of_the_original(small: Build) -> None:
 def test_no_part_of_the_secret_is_in_the_finding(small: Build) -> None:
     (finding,) = small().scan("canary-abcd1234").findings
     assert "abcd" not in repr(finding)
-    assert re.fullmatch("[0-9a-f]{16}", finding.evidence)
+    assert re.fullmatch("[0-9a-f]{64}", finding.evidence)
 
 
 def test_the_same_value_has_the_same_evidence_under_one_key_only(small: Build) -> None:
@@ -170,6 +171,18 @@ def test_a_summary_counts_by_rule_strongest_first_and_is_bounded(small: Build) -
     ]
     assert [one.rule for one in summary(findings, limit=1)] == ["bomb"]
     assert summary(()) == ()
+
+
+def test_the_evidence_is_the_keyed_hash_of_the_value(small: Build) -> None:
+    (finding,) = small().scan("canary-abcd1234").findings
+    assert finding.evidence == hmac.new(b"k" * 32, b"abcd1234", "sha256").hexdigest()
+
+
+def test_an_alert_lets_pass_and_weighs_more_than_a_flag() -> None:
+    assert [one for one in Action if one.passes] == [Action.FLAG, Action.ALERT]
+    flag = Finding("quiet", 0, 1, Severity.CRITICAL, Action.FLAG, "")
+    alert = Finding("loud", 0, 1, Severity.LOW, Action.ALERT, "")
+    assert strongest([flag, alert]) is alert
 
 
 def test_the_action_weighs_more_than_the_severity() -> None:

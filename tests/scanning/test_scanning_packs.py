@@ -9,6 +9,7 @@ import pytest
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.examples import verify
+from lockgate_workers.scanning.findings import Category
 from lockgate_workers.scanning.gate import widened
 from lockgate_workers.scanning.packs import parse_pack
 
@@ -42,12 +43,17 @@ def test_the_cut_is_taken_out_of_examples() -> None:
     [
         ("", "own.yaml"),
         ("rules: []", "holds no rule"),
-        ("rules: {}", "holds no rule"),
+        ("rules: {}", "own.yaml: Expected"),
         ("- a", "own.yaml"),
         ("rules: [", "is not YAML"),
         (GOOD + "more: 1\n", "own.yaml"),
         ("rules: [1]", "rule 0"),
         (GOOD.replace("severity: high", "severity: awful"), "rule canary"),
+        (GOOD + "    confidence: 1.5\n", "rule canary"),
+        (GOOD + "    confidence: sure\n", "rule canary"),
+        (GOOD + "    entity: a bird\n", "rule canary"),
+        ("version: 1\n" + GOOD, "own.yaml"),
+        ("category: zoo\n" + GOOD, "own.yaml"),
         (GOOD.replace("action: redact", "action: shout"), "rule canary"),
         (GOOD.replace("    severity: high\n", ""), "rule canary"),
         (GOOD + "    colour: red\n", "rule canary"),
@@ -67,6 +73,26 @@ def test_the_cut_is_taken_out_of_examples() -> None:
 def test_a_bad_pack_is_refused_by_name(text: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         parse_pack("own.yaml", text.encode())
+
+
+def test_what_a_rule_leaves_out_comes_from_its_pack_and_from_what_it_says() -> None:
+    head = "version: 2.1.0\ntitle: House rules\ncategory: infra\n"
+    pack = parse_pack("own.yaml", (head + GOOD + "    validators: [mixed]\n").encode())
+    (rule,) = pack.rules
+    assert (pack.version, pack.title, pack.category) == ("2.1.0", "House rules", Category.INFRA)
+    assert (rule.title, rule.category, rule.confidence, rule.entity) == ("canary", Category.INFRA, 0.9, "")
+
+
+def test_a_pack_without_a_head_is_somebody_s_own() -> None:
+    pack = parse_pack("house.yaml", GOOD.encode())
+    assert (pack.version, pack.title, pack.rules[0].category, pack.rules[0].confidence) == ("0.0.0", "house", Category.OWN, 0.6)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("low", 0.3), ("high", 0.9), ("0.25", 0.25), ("1", 1.0)])
+def test_a_rule_says_how_often_it_is_right(written: str, meant: float) -> None:
+    own = "    title: A canary\n    category: pii\n    entity: BIRD\n"
+    (rule,) = parse_pack("own.yaml", f"{GOOD}    confidence: {written}\n{own}".encode()).rules
+    assert (rule.confidence, rule.title, rule.category, rule.entity) == (meant, "A canary", Category.PII, "BIRD")
 
 
 def test_a_pack_that_is_too_large_is_refused() -> None:

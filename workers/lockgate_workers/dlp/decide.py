@@ -11,7 +11,7 @@ A blocked decision carries no body. What the client is told about it is decided 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -117,11 +117,7 @@ def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
     lead = len(leaf.lead)
     if not result.findings or not lead:
         return result.findings
-    return tuple(
-        Finding(one.rule, max(one.start - lead, 0), one.end - lead, one.severity, one.action, one.evidence)
-        for one in result.findings
-        if one.end > lead
-    )
+    return tuple(replace(one, start=max(one.start - lead, 0), end=one.end - lead) for one in result.findings if one.end > lead)
 
 
 def _scanned(texts: Sequence[str], scanner: Scanner) -> tuple[ScanResult, ...]:
@@ -142,14 +138,14 @@ def _check_blocked(findings: tuple[Finding, ...]) -> None:
 def _check_residue(texts: Sequence[str], scanner: Scanner, findings: tuple[Finding, ...]) -> None:
     """Scan what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
     for result in _scanned(texts, scanner):
-        if any(one.action is not Action.FLAG for one in result.findings):
+        if any(not one.action.passes for one in result.findings):
             raise _BlockedError(RULE_RESIDUE, findings)
 
 
 def _decision(before: str, after: str, findings: tuple[Finding, ...], media_type: str) -> DlpDecision:
     decisive = strongest(findings)
     content_type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
-    if decisive is not None and decisive.action is not Action.FLAG:
+    if decisive is not None and not decisive.action.passes:
         return DlpDecision(DlpOutcome.REDACT, decisive.rule, findings, after, content_type)
     if after != before:
         return DlpDecision(DlpOutcome.REDACT, RULE_MARKUP, findings, after, content_type)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from lockgate_workers.scanning.engine import Scanner
-from lockgate_workers.scanning.findings import Action, Finding, strongest
+from lockgate_workers.scanning.findings import Finding, strongest
 
 MAX_DEPTH: Final = 64
 MAX_STRINGS: Final = 20_000
@@ -58,7 +58,7 @@ def decide(data: Any, scanner: Scanner) -> InspectionDecision:
     if decisive is None:
         return InspectionDecision(InspectionOutcome.PASS, RULE_CLEAN)
     # A pack that asks this stage to redact asks for something it cannot do to a signed request: treated as block.
-    outcome = InspectionOutcome.FLAG if decisive.action is Action.FLAG else InspectionOutcome.BLOCK
+    outcome = InspectionOutcome.FLAG if decisive.action.passes else InspectionOutcome.BLOCK
     return InspectionDecision(outcome, decisive.rule, findings)
 
 

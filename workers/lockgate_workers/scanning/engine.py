@@ -30,7 +30,6 @@ from lockgate_workers.scanning.placeholders import is_placeholder
 from lockgate_workers.scanning.validators import VALIDATORS, entropy
 
 _ESCAPE_SIGNS: Final = "\\&%"
-_EVIDENCE_CHARACTERS: Final = 16
 _CLEAN: Final = ScanResult()
 _MOST_PASSES: Final = 12
 """An honest message of full size goes through the gate some eight times: its texts together and alone, each in up to four views."""
@@ -221,8 +220,8 @@ class Scanner:
                 yield self._finding(exact.rule, value, view.span(start, end))
 
     def _finding(self, rule: Rule, value: str, span: tuple[int, int]) -> Finding:
-        evidence = hmac.new(self._key, value.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:_EVIDENCE_CHARACTERS]
-        return Finding(rule.id, span[0], span[1], rule.severity, rule.action, evidence)
+        evidence = hmac.new(self._key, value.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        return Finding(rule.id, *span, rule.severity, rule.action, evidence, rule.confidence, rule.category)
 
     def _gated(self, data: bytes, meter: _Meter) -> list[int]:
         meter.read(len(data))

@@ -1,7 +1,7 @@
 """What a scan says about a text: findings, why a scan was refused, and the summary that goes onto a stamp.
 
-A finding names the rule and the place, never the matched text: the evidence is a keyed hash prefix, by which two findings of
-one process can be told to be of the same value, and nothing else. What to do about a finding is left to the stages.
+A finding names the rule and the place, never the matched text: the evidence is a keyed hash, by which two findings under one key
+can be told to be of the same value, and nothing else. What to do about a finding is left to the stages.
 """
 
 from __future__ import annotations
@@ -23,12 +23,28 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Category(StrEnum):
+    """What kind of thing a rule finds."""
+
+    SECRETS = "secrets"
+    PII = "pii"
+    INFRA = "infra"
+    INJECTION = "injection"
+    OWN = "own"
+
+
 class Action(StrEnum):
-    """What a rule asks for. The stage has the last word."""
+    """What a rule asks for. The stage has the last word. ``alert`` lets the text pass as ``flag`` does, and tells people at once."""
 
     FLAG = "flag"
+    ALERT = "alert"
     REDACT = "redact"
     BLOCK = "block"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the text goes on as it is: it is noted, not changed."""
+        return self in {Action.FLAG, Action.ALERT}
 
 
 class Refusal(StrEnum):
@@ -41,13 +57,19 @@ class Refusal(StrEnum):
     ENGINE = "scan-engine"
 
 
-ACTION_RANK: Final = {Action.FLAG: 0, Action.REDACT: 1, Action.BLOCK: 2}
+ACTION_RANK: Final = {Action.FLAG: 0, Action.ALERT: 1, Action.REDACT: 2, Action.BLOCK: 3}
 SEVERITY_RANK: Final = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2, Severity.CRITICAL: 3}
+CONFIDENCE: Final = {"low": 0.3, "medium": 0.6, "high": 0.9}
+"""What the words stand for with which a rule says how often it is right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule at one place. ``start`` and ``end`` are character offsets in the original text handed to the scanner."""
+    """One rule at one place. ``start`` and ``end`` are character offsets in the original text handed to the scanner.
+
+    ``evidence`` is the HMAC-SHA256 of the value under the scanner's evidence key, in hex (64 digits). ``confidence`` is how often the rule
+    is right, from 0 to 1, as its author judges it.
+    """
 
     rule: str
     start: int
@@ -55,6 +77,8 @@ class Finding:
     severity: Severity
     action: Action
     evidence: str
+    confidence: float = CONFIDENCE["medium"]
+    category: Category = Category.OWN
 
     @property
     def weight(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import re2
 import yaml
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.scanning.findings import Action, Severity
+from lockgate_workers.scanning.findings import CONFIDENCE, Action, Category, Severity
 from lockgate_workers.scanning.validators import VALIDATORS
 
 MAX_PACK_BYTES: Final = 1_048_576
@@ -44,6 +44,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     runs faster; it must hold wherever the pattern does. ``pattern`` is RE2 syntax, multi-line, and finds candidates; a named group ``secret`` narrows the span. A candidate counts when one of
     ``keywords`` stands within ``window`` characters of it (if there are any), none of ``unless`` stands there, every validator agrees, its Shannon entropy
     reaches ``entropy``, it matches none of ``allow`` as a whole, and, with ``placeholder: skip``, it is no placeholder.
+
+    ``title`` is what people read in a table (the id in words, unless given), ``category`` that of the pack unless given, ``confidence`` how
+    often the rule is right (0 to 1, or low, medium, high; high where a validator agrees and medium elsewhere, unless given), and
+    ``entity`` the name under which Presidio knows what the rule finds.
     """
 
     id: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
@@ -61,15 +65,31 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     entropy: Annotated[float, msgspec.Meta(ge=0, le=8)] = 0.0
     allow: tuple[str, ...] = ()
     placeholder: Annotated[str, msgspec.Meta(pattern="^(skip|keep)$")] = "keep"
+    title: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    category: Category = Category.OWN
+    confidence: Annotated[float, msgspec.Meta(ge=0, le=1)] = CONFIDENCE["medium"]
+    entity: Annotated[str, msgspec.Meta(pattern="^([A-Z][A-Z0-9_]*)?$", max_length=48)] = ""
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A pack as it is written. Rules are read one by one, so that an error can name the rule."""
+
+    rules: list[Any]
+    version: Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+$", max_length=32)] = "0.0.0"
+    title: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    category: Category = Category.OWN
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """The rules of one file, and the digest of its bytes."""
+    """The rules of one file, and the digest of its bytes. ``name`` is that of the file, ``title`` is for people, ``version`` is its author's."""
 
     name: str
     rules: tuple[Rule, ...]
     digest: str
+    version: str = "0.0.0"
+    title: str = ""
+    category: Category = Category.OWN
 
 
 def parse_pack(name: str, data: bytes) -> Pack:
@@ -80,10 +100,11 @@ def parse_pack(name: str, data: bytes) -> Pack:
     """
     if len(data) > MAX_PACK_BYTES:
         raise ConfigurationError(f"rule pack {name} is larger than {MAX_PACK_BYTES} bytes")
-    entries = _entries(name, data)
-    rules = tuple(_rule(name, index, entry) for index, entry in enumerate(entries))
+    document = _document(name, data)
+    rules = tuple(_rule(name, index, entry, document.category) for index, entry in enumerate(document.rules))
     _refuse_duplicates(name, rules)
-    return Pack(name, rules, hashlib.sha256(data).hexdigest())
+    title = document.title or name.removesuffix(".yaml")
+    return Pack(name, rules, hashlib.sha256(data).hexdigest(), document.version, title, document.category)
 
 
 def digest_of(packs: Iterable[Pack]) -> str:
@@ -112,24 +133,25 @@ def _compile(pattern: str, rule: Rule) -> Any:
     return re2.compile(f"(?m){pattern}", options=options)
 
 
-def _entries(name: str, data: bytes) -> list[Any]:
+def _document(name: str, data: bytes) -> _Document:
     try:
         document = yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader, see above
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigurationError(f"rule pack {name} is not YAML") from error
-    if not isinstance(document, dict) or set(document) != {"rules"}:
-        raise ConfigurationError(f"rule pack {name} must be a mapping with the one member 'rules'")
-    entries = document["rules"]
-    if not isinstance(entries, list) or not entries:
+    try:
+        pack = msgspec.convert(document, _Document)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"rule pack {name}: {error}") from error
+    if not pack.rules:
         raise ConfigurationError(f"rule pack {name} holds no rule: a scanner without rules would pass everything")
-    return entries
+    return pack
 
 
-def _rule(name: str, index: int, entry: Any) -> Rule:
+def _rule(name: str, index: int, entry: Any, category: Category) -> Rule:
     label = entry.get("id", index) if isinstance(entry, dict) else index
     where = f"rule pack {name}, rule {label}"
     try:
-        rule = msgspec.convert(entry, Rule)
+        rule = msgspec.convert(_with_defaults(entry, category), Rule)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{where}: {error}") from error
     if not rule.examples.match or not rule.examples.skip:
@@ -139,6 +161,17 @@ def _rule(name: str, index: int, entry: Any) -> Rule:
         raise ConfigurationError(f"{where}: no validator is named {unknown[0]}")
     _check_pattern(where, rule)
     return _uncut(rule)
+
+
+def _with_defaults(entry: Any, category: Category) -> Any:
+    """Fill in what a rule may leave to its pack or to what else it says."""
+    if not isinstance(entry, dict):
+        return entry
+    confidence = entry.get("confidence", "high" if entry.get("validators") else "medium")
+    if isinstance(confidence, str):
+        confidence = CONFIDENCE.get(confidence, confidence)
+    title = str(entry.get("id", "")).replace("-", " ")
+    return {"title": title, "category": category, **entry, "confidence": confidence}
 
 
 def _check_pattern(where: str, rule: Rule) -> None:

@@ -1,13 +1,13 @@
 """Apply findings to a text: every span that must not go out is replaced by the name of the rule that found it.
 
-Overlapping spans become one. Flags change nothing. Whether the result is fit to go out is decided by the stage, which scans it once more.
+Overlapping spans become one. Flags and alerts change nothing. Whether the result is fit to go out is decided by the stage, which scans it once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lockgate_workers.scanning.findings import Action, Finding
+from lockgate_workers.scanning.findings import Finding
 
 
 def marker(rule: str) -> str:
@@ -30,7 +30,7 @@ def _merged(findings: Iterable[Finding]) -> list[tuple[int, int, str]]:
     """Unite overlapping spans; the strongest finding of a union names it."""
     spans: list[tuple[int, int, Finding]] = []
     for finding in sorted(findings, key=lambda one: (one.start, -one.end)):
-        if finding.action is Action.FLAG:
+        if finding.action.passes:
             continue
         if spans and finding.start < spans[-1][1]:
             start, end, named = spans[-1]
