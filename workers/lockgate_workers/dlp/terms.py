@@ -40,7 +40,7 @@ class DlpTerms:
     shapes: tuple[Shape, ...] = ()
     closed: bool = False
     operators: tuple[Operator, ...] = ()
-    names: Names = Names()
+    names: Names = EMPTY.names
 
 
 NO_TERMS: Final = DlpTerms()
