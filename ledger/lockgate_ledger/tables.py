@@ -28,7 +28,7 @@ from sqlalchemy.sql.type_api import TypeEngine
 
 from lockgate_schemas.audit import SEARCHABLE
 
-SCHEMA: Final = "0001"
+SCHEMA: Final = "0002"
 """The revision of the newest migration; a database at any other is not opened."""
 
 # On SQLite only a column of type INTEGER is the row's own place; a BIGINT key would get a second tree beside the table's.
@@ -170,7 +170,84 @@ policies: Final = Table(
     Column("applied", Whole, nullable=False),
     Column("text", Text, nullable=False),
 )
+contents: Final = Table(
+    "contents",
+    metadata,
+    Column("version", Whole, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("applied", Whole, nullable=False),
+    Column("text", Text, nullable=False),
+)
 policy_epoch: Final = Table("policy_epoch", metadata, *_only_row(), Column("epoch", Whole, nullable=False))
+
+# --- alerts -----------------------------------------------------------------------------------------------------------
+
+alert_occurrences: Final = Table(
+    "alert_occurrences",
+    metadata,
+    Column("alert", Text, nullable=False),  # the name of the alert that counts it
+    Column("cause", Text, nullable=False),  # what it came from; the same cause is counted once
+    Column("subject", Text, nullable=False),
+    Column("at", Whole, nullable=False),
+    Column("expires", Whole, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("rules", Text, nullable=False),  # a JSON list
+    PrimaryKeyConstraint("alert", "cause"),
+    Index("ix_alert_occurrences_window", "alert", "subject", "at"),
+    Index("ix_alert_occurrences_expires", "expires"),
+)
+alert_events: Final = Table(
+    "alert_events",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", Whole, nullable=False),  # the newest report
+    Column("detail", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "subject"),
+)
+alerts: Final = Table(
+    "alerts",
+    metadata,
+    _number(),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("seconds", Whole, nullable=False),  # the window
+    Column("since", Whole, nullable=False),  # the first occurrence counted
+    Column("at", Whole, nullable=False),  # the occurrence that raised it
+    Column("count", Whole, nullable=False),
+    Column("repeats", Whole, nullable=False),  # further occurrences within the window
+    Column("evidence", Text, nullable=False),  # JSON: rules with their counts, request ids, a detail
+    Column("destinations", Text, nullable=False),  # a JSON list
+    Column("raised", Whole, nullable=False),
+    Column("routed", Boolean, nullable=False),  # whether its deliveries were made
+    Column("acknowledged", Whole),  # NULL while open
+    Column("acknowledged_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("ix_alerts_window", "name", "subject", "at"),
+)
+unrouted: Final = alerts.c.routed.is_(False)
+unacknowledged: Final = alerts.c.acknowledged.is_(None)
+Index("ix_alerts_unrouted", alerts.c.number, sqlite_where=unrouted, postgresql_where=unrouted)
+Index("ix_alerts_open", alerts.c.number, sqlite_where=unacknowledged, postgresql_where=unacknowledged)
+
+alert_deliveries: Final = Table(
+    "alert_deliveries",
+    metadata,
+    Column("alert", Whole, ForeignKey("alerts.number"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("changed", Whole, nullable=False),
+    Column("due", Whole),  # NULL once it is over
+    Column("code", Text, nullable=False),
+    PrimaryKeyConstraint("alert", "destination"),
+)
+undelivered: Final = alert_deliveries.c.due.is_not(None)
+Index("ix_alert_deliveries_due", alert_deliveries.c.due, sqlite_where=undelivered, postgresql_where=undelivered)
 
 # --- the audit log ----------------------------------------------------------------------------------------------------
 
