@@ -24,6 +24,8 @@ MAX_CONTENT_BYTES: Final = 4_194_304
 Ratio = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Dotted = Annotated[str, msgspec.Meta(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=256)]
+Rows = Annotated[str, msgspec.Meta(pattern=r"^([^.\s]+\.)*[^.\s]*\[\](\.[^.\s]+)*$", max_length=256)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -113,9 +115,9 @@ class Shape(Section, frozen=True):
     action: str = ""
     tenant: str = ""
     roles: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-    rows: dict[str, Literal["tenant", "user", "client"]] = {}
-    asked: dict[str, str] = {}
+    fields: tuple[Dotted, ...] = ()
+    rows: dict[Rows, Literal["tenant", "user", "client"]] = {}
+    asked: dict[Dotted, Dotted] = {}
     most_rows: Positive | None = None
     over: Literal["drop", "mask", "block"] = "drop"
 

@@ -85,7 +85,7 @@ class _Work:
 
     def fields(self, value: Any, allowed: _Tree) -> Any:
         """Keep the members that the tree names."""
-        if allowed.whole:
+        if allowed.whole or value is None or value is MASK:
             return value
         if isinstance(value, dict):
             return dict(self._members(value, allowed))
@@ -106,12 +106,16 @@ class _Work:
 
     def rows(self, value: Any, where: Path) -> Any:
         """Keep the rows which are the caller's, and no more of them than the shape allows."""
+        if isinstance(value, list):
+            return self._list(value, (*where, _ROWS))
+        if value is not None and any(one.about((*where, _ROWS)) for one in self._conditions):
+            return self._replaced(RULE_ROW, None)  # rows were to be here; one that stands alone is not excused
         if isinstance(value, dict):
             return {name: self.rows(item, (*where, name)) for name, item in value.items()}
-        if not isinstance(value, list):
-            return value
-        place = (*where, _ROWS)
-        kept = [self.rows(one, place) for one in self._own(value, place)]
+        return value
+
+    def _list(self, rows: list[Any], place: Path) -> list[Any]:
+        kept = [one if one is MASK else self.rows(one, place) for one in self._own(rows, place)]
         most = self._shape.most_rows
         if most is None or len(kept) <= most:
             return kept
@@ -121,7 +125,7 @@ class _Work:
     def _own(self, rows: Sequence[Any], place: Path) -> Iterator[Any]:
         conditions = [one for one in self._conditions if one.about(place)]
         for row in rows:
-            if all(one.holds(row, place) for one in conditions):
+            if all(one.holds(row) for one in conditions):
                 yield row
                 continue
             self._count(RULE_ROW)
@@ -136,26 +140,23 @@ class _Work:
         self.broken[rule] = self.broken.get(rule, 0) + times
 
 
-@dataclass(frozen=True, slots=True)
 class _Condition:
-    """Of the rows of the list at the last ``[]`` of ``where``, those may stay whose member equals ``value``."""
+    """Of the rows of the list at the last ``[]`` of a path, those may stay whose member equals ``value``."""
 
-    where: Path
-    value: str
+    def __init__(self, where: Path, value: str) -> None:
+        steps = len(where) - where[::-1].index(_ROWS)
+        self._list, self._member, self._value = where[:steps], where[steps:], value
 
     def about(self, place: Path) -> bool:
         """Whether this is about the rows at ``place``."""
-        return self._rows == place
+        return len(place) == len(self._list) and all(
+            step in (_ANY, found) for step, found in zip(self._list, place, strict=True)
+        )
 
-    def holds(self, row: Any, place: Path) -> bool:
+    def holds(self, row: Any) -> bool:
         """Whether a row may stay. A fact that the principal does not have fits nothing."""
-        found = list(values(row, self.where[len(place) :]))
-        return bool(self.value) and bool(found) and all(one == self.value for one in found)
-
-    @property
-    def _rows(self) -> Path:
-        steps = len(self.where) - self.where[::-1].index(_ROWS) if _ROWS in self.where else 0
-        return self.where[:steps]
+        found = list(values(row, self._member))
+        return bool(self._value) and bool(found) and all(one == self._value for one in found)
 
 
 def values(document: Any, where: Path) -> Iterator[str]:
@@ -211,7 +212,9 @@ def outside(document: Any, shape: Shape, obligations: Sequence[str], salt: bytes
     """How many values of an answer are about something else than what was asked."""
     said = {one for one in obligations if one.startswith(_ASKED)}
     return sum(
-        f"{_ASKED}{_mark(answer, value, salt)}" not in said for answer in shape.asked for value in values(document, path(answer))
+        f"{_ASKED}{_mark(answer, value, salt)}" not in said
+        for answer in shape.asked
+        for value in values(document, path(answer))
     )
 
 
