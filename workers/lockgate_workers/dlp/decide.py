@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from lockgate_schemas.errors import MalformedError
 from lockgate_workers.dlp import json_body, markup
-from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.content import Scans
 from lockgate_workers.scanning.findings import Action, Finding, ScanResult, strongest
 from lockgate_workers.scanning.redact import redact
 
@@ -59,7 +59,7 @@ class _BlockedError(Exception):
         super().__init__(rule)
 
 
-def decide(response_body: str, content_type: str, scanner: Scanner) -> DlpDecision:
+def decide(response_body: str, content_type: str, scanner: Scans) -> DlpDecision:
     """Decide about one response. ``content_type`` is what the agent claims; the decision carries the type in its plain form."""
     try:
         media_type = _media_type(content_type)
@@ -84,7 +84,7 @@ def _media_type(content_type: str) -> str:
     return media_type
 
 
-def _text(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
+def _text(body: str, media_type: str, scanner: Scans) -> DlpDecision:
     cleaned = markup.clean_html(_sound(body)) if media_type == "text/html" else _without_active(_sound(body))
     (result,) = _scanned((cleaned,), scanner)
     _check_blocked(result.findings)
@@ -93,7 +93,7 @@ def _text(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
     return _decision(body, released, result.findings, media_type)
 
 
-def _json(body: str, media_type: str, scanner: Scanner) -> DlpDecision:
+def _json(body: str, media_type: str, scanner: Scans) -> DlpDecision:
     """Scan names and values each for itself, a value with its member's name before it, and put the redacted ones back."""
     document = _parsed(body)
     found = _leaves(document)
@@ -120,7 +120,7 @@ def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
     return tuple(replace(one, start=max(one.start - lead, 0), end=one.end - lead) for one in result.findings if one.end > lead)
 
 
-def _scanned(texts: Sequence[str], scanner: Scanner) -> tuple[ScanResult, ...]:
+def _scanned(texts: Sequence[str], scanner: Scans) -> tuple[ScanResult, ...]:
     """Scan, or block when the scan was refused. One budget holds for all texts, so a refusal stands on the first."""
     results = scanner.scan_all(texts)
     if results and results[0].refusal is not None:
@@ -135,7 +135,7 @@ def _check_blocked(findings: tuple[Finding, ...]) -> None:
         raise _BlockedError(decisive.rule, findings)
 
 
-def _check_residue(texts: Sequence[str], scanner: Scanner, findings: tuple[Finding, ...]) -> None:
+def _check_residue(texts: Sequence[str], scanner: Scans, findings: tuple[Finding, ...]) -> None:
     """Scan what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
     for result in _scanned(texts, scanner):
         if any(not one.action.passes for one in result.findings):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.content import Scans
 from lockgate_workers.scanning.findings import Finding, strongest
 
 MAX_DEPTH: Final = 64
@@ -43,7 +43,7 @@ class _ShapeError(Exception):
     """The data is deeper or larger than anything an agent should be sent."""
 
 
-def decide(data: Any, scanner: Scanner) -> InspectionDecision:
+def decide(data: Any, scanner: Scans) -> InspectionDecision:
     """Decide about the parsed ``data`` member of a request: any JSON value."""
     try:
         texts = tuple(_strings(data))
