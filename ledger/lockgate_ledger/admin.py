@@ -15,7 +15,7 @@ from lockgate_ledger.audit import AuditWriter, lock_head
 from lockgate_ledger.codec import write_words
 from lockgate_ledger.directory import read_epoch
 from lockgate_ledger.records import AgentRecord, Binding, ClientRecord, KeyRecord
-from lockgate_ledger.tables import agents, bindings, clients, keys, policies, policy_epoch
+from lockgate_ledger.tables import agents, bindings, clients, contents, keys, policies, policy_epoch
 from lockgate_schemas.audit import change_entry
 from lockgate_schemas.errors import AlreadyExistsError, InvalidRequestError, NotFoundError
 from lockgate_schemas.signing import checked_public_key
@@ -126,10 +126,23 @@ def revoke(connection: Connection, log: AuditWriter, binding: Binding, now: int)
 def apply_policy(connection: Connection, log: AuditWriter, text: str, digest: str, now: int) -> int:
     """Put a policy set in force under the next version number; every version is kept."""
     lock_head(connection)
-    version = int(connection.execute(select(func.max(policies.c.version))).scalar() or 0) + 1
+    version = _next_version(connection, policies)
     connection.execute(insert(policies), {"version": version, "digest": digest, "applied": now, "text": text})
     _changed(connection, log, now, "policy-apply", f"{version} {digest}")
     return version
+
+
+def apply_content(connection: Connection, log: AuditWriter, text: str, digest: str, now: int) -> int:
+    """Put a content policy in force under the next version number; every version is kept."""
+    lock_head(connection)
+    version = _next_version(connection, contents)
+    connection.execute(insert(contents), {"version": version, "digest": digest, "applied": now, "text": text})
+    _changed(connection, log, now, "content-apply", f"{version} {digest}")
+    return version
+
+
+def _next_version(connection: Connection, versions: Table) -> int:
+    return int(connection.execute(select(func.max(versions.c.version))).scalar() or 0) + 1
 
 
 def _changed(

@@ -1,20 +1,22 @@
-"""The directory: clients, keys, agents, bindings and the policy in force, read as one view at one policy epoch."""
+"""The directory: clients, keys, agents, bindings and the two policies in force, read as one view at one policy epoch."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from types import MappingProxyType
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from lockgate_ledger.codec import read_words
-from lockgate_ledger.records import AgentRecord, Binding, ClientRecord, Directory, KeyRecord, PolicyRecord
-from lockgate_ledger.tables import agents, bindings, clients, keys, policies, policy_epoch
+from lockgate_ledger.records import AgentRecord, Binding, ClientRecord, ContentRecord, Directory, KeyRecord, PolicyRecord
+from lockgate_ledger.tables import agents, bindings, clients, contents, keys, policies, policy_epoch
 from lockgate_schemas.errors import LedgerError
 
 _epoch = select(policy_epoch.c.epoch)
 _bindings = select(bindings).order_by(bindings.c.tenant, bindings.c.user, bindings.c.agent, bindings.c.role)
 _policy = select(policies).order_by(policies.c.version.desc()).limit(1)
+_content_version = select(func.max(contents.c.version))
+_content = select(contents).where(contents.c.version == bindparam("newest"))
 
 
 def read_epoch(connection: Connection) -> int:
@@ -37,6 +39,7 @@ def read_directory(connection: Connection, cached: Directory | None) -> Director
         agents=MappingProxyType(_agents(connection)),
         bindings=MappingProxyType(_bindings_by_place(connection)),
         policy=_policy_in_force(connection),
+        content=_content_in_force(connection, None if cached is None else cached.content),
     )
 
 
@@ -56,3 +59,14 @@ def _bindings_by_place(connection: Connection) -> dict[tuple[str, str, str], tup
 def _policy_in_force(connection: Connection) -> PolicyRecord | None:
     row = connection.execute(_policy).one_or_none()
     return None if row is None else PolicyRecord(row.text, row.version, row.digest)
+
+
+def _content_in_force(connection: Connection, cached: ContentRecord | None) -> ContentRecord | None:
+    """The newest content policy. It may be megabytes long and no version ever changes, so it is read once."""
+    newest = connection.execute(_content_version).scalar()
+    if newest is None:
+        return None
+    if cached is not None and cached.version == newest:
+        return cached
+    row = connection.execute(_content, {"newest": newest}).one()
+    return ContentRecord(row.text, row.version, row.digest)

@@ -251,6 +251,11 @@ class Ledger:
         self._check_signer()
         return await self._store.write(partial(admin.apply_policy, log=self._log, text=text, digest=digest, now=now))
 
+    async def apply_content(self, text: str, digest: str, now: int) -> int:
+        """See `AdminPort.apply_content`."""
+        self._check_signer()
+        return await self._store.write(partial(admin.apply_content, log=self._log, text=text, digest=digest, now=now))
+
     # --- audit ----------------------------------------------------------------------------------------------------
 
     async def requests(

@@ -141,6 +141,10 @@ class AdminPort(Protocol):
         """Put a policy set in force; return its version. An empty set is allowed here and denies everything."""
         ...
 
+    async def apply_content(self, text: str, digest: str, now: int) -> int:
+        """Put a content policy in force; return its version. Whether it can be used is for the caller to have checked."""
+        ...
+
 
 class AuditPort(Protocol):
     """The auditor's side: reading and proving."""

@@ -64,6 +64,15 @@ class PolicyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentRecord:
+    """The content policy in force: its text (`lockgate_schemas.content`), version number and digest."""
+
+    text: str = field(repr=False)
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """One consistent view of everything that decisions rest on, at one policy epoch."""
 
@@ -74,6 +83,8 @@ class Directory:
     bindings: Mapping[tuple[str, str, str], tuple[Binding, ...]]
     """Keyed by tenant, user, agent."""
     policy: PolicyRecord | None
+    content: ContentRecord | None = None
+    """Nothing means that none was ever applied: the shipped rule packs hold as they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from ledger_crafting import NOW, Reopen, agent_record, client_with_key
 
 from lockgate_ledger.ledger import Ledger
-from lockgate_ledger.records import Binding, KeyRecord, PolicyRecord
+from lockgate_ledger.records import Binding, ContentRecord, KeyRecord, PolicyRecord
 from lockgate_schemas.audit import AuditEntry, EntryKind
 from lockgate_schemas.errors import AlreadyExistsError, ConfigurationError, InvalidRequestError, NotFoundError
 from lockgate_schemas.signing import public_key_of
@@ -188,6 +188,34 @@ async def test_the_newest_policy_is_in_force_and_may_be_empty(ledger: Ledger) ->
     assert (await ledger.directory()).policy == PolicyRecord("", 2, "d2")
 
 
+async def test_the_newest_content_policy_is_in_force_with_a_new_epoch_and_an_entry(ledger: Ledger, reopen: Reopen) -> None:
+    assert (await ledger.directory()).content is None
+    before = await ledger.epoch()
+    assert await ledger.apply_content("links: [a]", "d1", NOW) == 1
+    assert await ledger.apply_content("links: [b]", "d2", NOW) == 2
+    found = await ledger.directory()
+    assert found.content == ContentRecord("links: [b]", 2, "d2")
+    assert found.epoch == await ledger.epoch() == before + 2
+    assert (await (await reopen()).directory()).content == found.content
+    told = [(entry.rule, entry.code, entry.epoch) for entry in await _entries(ledger)]
+    assert sorted(told) == [("content-apply", "1 d1", before + 1), ("content-apply", "2 d2", before + 2)]
+
+
+async def test_a_content_policy_is_seen_by_everybody_and_outlives_other_changes(ledger: Ledger, reopen: Reopen) -> None:
+    other = await reopen()
+    assert (await other.directory()).content is None
+    await ledger.apply_content("", "d1", NOW)
+    assert (await other.directory()).content == ContentRecord("", 1, "d1")
+    await ledger.add_agent(agent_record(), NOW)
+    assert (await other.directory()).content == ContentRecord("", 1, "d1")
+    assert (await other.directory()).agents
+
+
+async def test_a_content_policy_does_not_show_in_what_is_logged(ledger: Ledger) -> None:
+    await ledger.apply_content("a line nobody prints", "d1", NOW)
+    assert "nobody prints" not in repr((await ledger.directory()).content)
+
+
 async def test_nothing_changes_without_an_audit_key(ledger: Ledger, reopen: Reopen) -> None:
     reader = await reopen(audit_signer=None)
     client, key = client_with_key()
@@ -201,6 +229,7 @@ async def test_nothing_changes_without_an_audit_key(ledger: Ledger, reopen: Reop
         lambda: reader.grant(GRANT, NOW),
         lambda: reader.revoke(GRANT, NOW),
         lambda: reader.apply_policy("", "d", NOW),
+        lambda: reader.apply_content("", "d", NOW),
     ):
         with pytest.raises(ConfigurationError):
             await change()
