@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
@@ -27,24 +27,32 @@ def load_scanner(
     kind: ScannerKind,
     extra_folder: Path | None = None,
     *,
+    own: Sequence[Pack] = (),
     limits: ScanLimits | None = None,
     evidence_key: bytes | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Scanner:
-    """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder.
+    """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder and the packs ``own``.
 
     Without ``evidence_key`` a random one is drawn: evidence hashes then compare within this process only.
 
     Raises:
-        ConfigurationError: a pack is missing, unreadable, empty or wrong, or an example in the folder does not behave.
+        ConfigurationError: a pack is missing, unreadable, empty or wrong, or an example of a pack that is not packaged does not behave; it names the pack and the rule.
     """
     packaged = list(_packaged(kind))
-    extra = [] if extra_folder is None else list(_folder(extra_folder))
+    extra = [*own] if extra_folder is None else [*_folder(extra_folder), *own]
     key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
     scanner = Scanner([*packaged, *extra], clock=clock, evidence_key=key, limits=limits)
-    if extra:
-        verify(scanner, frozenset(rule.id for pack in extra for rule in pack.rules))
+    _verify(scanner, extra)
     return scanner
+
+
+def _verify(scanner: Scanner, packs: Iterable[Pack]) -> None:
+    for pack in packs:
+        try:
+            verify(scanner, frozenset(rule.id for rule in pack.rules))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"rule pack {pack.name}, {error.detail}") from error
 
 
 def _packaged(kind: ScannerKind) -> Iterator[Pack]:
