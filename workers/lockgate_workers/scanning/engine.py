@@ -30,6 +30,7 @@ from lockgate_workers.scanning.placeholders import is_placeholder
 from lockgate_workers.scanning.validators import VALIDATORS, entropy
 
 _ESCAPE_SIGNS: Final = "\\&%"
+_WORD_ENDS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
 _CLEAN: Final = ScanResult()
 _MOST_PASSES: Final = 12
 """An honest message of full size goes through the gate some eight times: its texts together and alone, each in up to four views."""
@@ -122,6 +123,7 @@ class _Exact:
         if not rule.keywords and not rule.unless:
             return True
         around = text[max(0, start - rule.window) : end + rule.window].lower()
+        around = f"{around} {around.translate(_WORD_ENDS)} "
         needed = not rule.keywords or any(word in around for word in rule.keywords)
         return needed and not any(word in around for word in rule.unless)
 
