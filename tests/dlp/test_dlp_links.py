@@ -1,0 +1,145 @@
+"""Links: no renderer finds a way to a host that is not allowed, whatever the address is written like, and code stays as it is."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from lockgate_workers.dlp.links import RULE_HIDDEN, RULE_LINK, TooManyLinksError, defanged, elsewhere
+
+HOSTS = ("docs.example.org", ".wiki.example.org")
+
+
+def treated(text: str) -> str:
+    out, last = [], 0
+    for one in elsewhere(text, HOSTS):
+        out += [text[last : one.start], defanged(one.rule, text[one.start : one.end])]
+        last = one.end
+    return "".join([*out, text[last:]])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](https://docs.example.org/x?y=1#z)",
+        "[a](https://docs.example.org:8443)",
+        "![a](//docs.example.org/p.png)",
+        "![a](https://en.wiki.example.org/p.png)",
+        "[a](guide.md) [b](#part) [c](/root) [d](../up)",
+        "[m](mailto:anna@example.org) [t](tel:+4930)",
+        "see https://elsewhere.test/page for more",
+        "handlers[name](event) and x[1]: int = 3 and f[0](https)",
+        "std::vector<std::string> v; fn f<T: Clone>(t: T)",
+        "d = {'a': [1]}; if a[i]: return b",
+        "data = fetch(url=elsewhere)",
+        "1 < 2 and data='https://elsewhere.test'",
+    ],
+)
+def test_what_leads_nowhere_else_is_untouched(text: str) -> None:
+    assert elsewhere(text, HOSTS) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("![x](https://evil.test/?q=1)", "![x](hxxps://evil[.]test/?q=1)"),
+        ("[x](HTTP://evil.test)", "[x](hxxp://evil[.]test)"),
+        ("![x](//evil.test/p)", "![x](hxxps://evil[.]test/p)"),
+        ("[x]: https://evil.test/p", "[x]: hxxps://evil[.]test/p"),
+        ("<https://evil.test/p>", "<hxxps://evil[.]test/p>"),
+        ("[x](https://evil.test:8443/p)", "[x](hxxps://evil[.]test:8443/p)"),
+        ("[x](https://docs.example.org.evil.test/)", "[x](hxxps://docs[.]example[.]org[.]evil[.]test/)"),
+        ("[x](https://wiki.example.org/)", "[x](hxxps://wiki[.]example[.]org/)"),
+    ],
+)
+def test_a_host_elsewhere_is_written_so_that_nothing_follows_it(text: str, expected: str) -> None:
+    assert treated(text) == expected
+    assert elsewhere(text, HOSTS)[0].rule == RULE_LINK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](https://docs.example.org@evil.test/)",
+        "![x](https://docs.example.org:80@evil.test/)",
+        "![x](https:\\\\evil.test/)",
+        "![x](https:/evil.test/)",
+        "![x](&#104;ttps://evil.test/)",
+        "![x](https&colon;//evil.test/)",
+        "![x](\\//evil.test/)",
+        "![x](https://e\u0432il.test/)",
+        "![x](https://ev%69l.test/)",
+        "[x](javascript:alert)",
+        "[x](data:text/html;base64,eA==)",
+        "[x](vscode://file/x)",
+        "<javascript:alert(1)>",
+        "<a href='ht\ttps://evil.test/'>",
+        "![x](" + " " * 500 + "https:evil.test)",
+        "![x](\n<https://[::1]/x>)",
+    ],
+)
+def test_an_address_that_hides_its_host_is_removed(text: str) -> None:
+    assert [one.rule for one in elsewhere(text, HOSTS)] == [RULE_HIDDEN]
+    assert "evil.test" not in treated(text)
+
+
+def test_nothing_of_the_address_is_kept_in_the_finding() -> None:
+    (found,) = elsewhere("![x](https://evil.test/?q=hunter2)", HOSTS)
+    assert found.evidence == ""
+
+
+_pieces = st.sampled_from(
+    [
+        "[",
+        "]",
+        "(",
+        ")",
+        "!",
+        "<",
+        ">",
+        "https://",
+        "http:",
+        "//",
+        "evil.test",
+        "docs.example.org",
+        "@",
+        "\\",
+        "&#x2f;",
+        " ",
+        "\n",
+        ":",
+        "a",
+        "/",
+        "'",
+        "?",
+    ]
+)
+
+
+@given(
+    st.lists(_pieces, max_size=14).map("".join),
+    st.sampled_from(["{}", "![x]({})", "[x]({})", "[x]\n\n[x]: {}", "<{}>", "a [b [c]({})]({})"]),
+)
+def test_no_markdown_parser_finds_another_host(address: str, frame: str) -> None:
+    out = treated(frame.format(address, address))
+    rendered = MarkdownIt("commonmark").parse(out)
+    for token in (child for block in rendered for child in block.children or ()):
+        for name in ("href", "src"):
+            target = str(token.attrGet(name) or "")
+            if target.lower().startswith(("http:", "https:", "//")):
+                assert (urlsplit(target).hostname or "").rstrip(".") in {"", "docs.example.org"}, out
+
+
+def test_relative_addresses_in_a_flood_of_brackets() -> None:
+    assert elsewhere("](" * 50_000, HOSTS) == ()
+    assert elsewhere("href " * 20_000 + "<a href " * 10_000, HOSTS) == ()
+    assert elsewhere("<a " + "href=" * 20_000, HOSTS) == ()
+
+
+def test_more_addresses_than_are_looked_at_are_not_let_through() -> None:
+    with pytest.raises(TooManyLinksError):
+        elsewhere("]:\\" * 5_000, HOSTS)
