@@ -22,6 +22,8 @@ from lockgate_schemas.names import Role, checked_name
 from lockgate_schemas.signing import NoteSigner
 from lockgate_schemas.trust import AUDIT, STAMPING_ROLES, Trust, TrustedKey, signing_name
 
+SALT_FILE: Final = "content.salt"
+_SALT_BYTES: Final = 32
 SIGNING_ROLES: Final = (*(str(role) for role in STAMPING_ROLES), AUDIT)
 
 
@@ -59,6 +61,17 @@ class Home:
     def admin_token(self) -> str:
         """The bearer token of the operator's door."""
         return read_private(self.folder / "admin.token").decode()
+
+    def content_salt(self) -> bytes:
+        """What keys evidence and the list of allowed values: the same for every worker of this gateway, and told to nobody."""
+        salt = read_private(self.folder / SALT_FILE)
+        if len(salt) < _SALT_BYTES:
+            raise ConfigurationError(f"{SALT_FILE} is too short to keep a value secret: remove it, and `lockgate up` makes one")
+        return salt
+
+    def rules_folder(self, stage: str) -> Path | None:
+        """Where the configuration keeps more rule packs for a stage, if it does."""
+        return Path(self.config.rules) / stage if self.config.rules else None
 
     def client_file(self, name: str) -> Path:
         """The credential file of a client."""
@@ -99,7 +112,7 @@ def open_home(folder: Path) -> Home:
 
 
 def prepare_home(folder: Path) -> Home:
-    """Make what is missing: the folder, the signing keys, the trust file, the operator's token; then open it."""
+    """Make what is missing: the folder, the signing keys, the trust file, the operator's token, the salt; then open it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o022:
         raise ConfigurationError(f"others can write to {folder}: chmod go-w it")
@@ -109,6 +122,8 @@ def prepare_home(folder: Path) -> Home:
         write_private(folder / "trust.json", msgspec.json.encode(Trust(config.gateway, keys)))
     if not (folder / "admin.token").exists():
         write_private(folder / "admin.token", secrets.token_urlsafe(32).encode())
+    if not (folder / SALT_FILE).exists():
+        write_private(folder / SALT_FILE, secrets.token_hex(_SALT_BYTES).encode())
     return open_home(folder)
 
 

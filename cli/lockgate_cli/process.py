@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import uvloop
@@ -36,6 +36,14 @@ from lockgate_schemas.trust import AUDIT
 from lockgate_workers.outcome.sweeper import Sweeper
 from lockgate_workers.runner import StageRunner
 from lockgate_workers.stage import Stage
+
+if TYPE_CHECKING:
+    from lockgate_workers.scanning.content import TunedScanners
+    from lockgate_workers.scanning.loading import ScannerKind
+    from lockgate_workers.scanning.reloading import Reloading
+
+RULE_FOLDERS: Final = {"injection": "inspection", "dlp": "dlp"}
+"""Each scanner, and the folder below the configured one that has more packs for it."""
 
 _APPENDING: Final = frozenset({Role.INGRESS, Role.OUTCOME})
 """The roles that append to the audit log, and so hold its key."""
@@ -86,7 +94,7 @@ async def run_worker(home: Home, role: Role, stop: asyncio.Event, ready: Ready) 
             holder = f"{socket.gethostname()}:{os.getpid()}"
             sweeper = Sweeper(broker, ledger, announcer, signer=signer, limits=limits, clock=clock, holder=holder)
         else:
-            stage = _gate(home, role, ledger)
+            stage = await _gate(home, role, ledger)
         runner = StageRunner(
             stage,
             broker,
@@ -103,23 +111,28 @@ async def run_worker(home: Home, role: Role, stop: asyncio.Event, ready: Ready) 
                 group.create_task(sweeper.run(stop), name="sweeper")
 
 
-def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
-    rules = Path(home.config.rules) if home.config.rules else None
+async def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
     if role is Role.AUTHZ:
         from lockgate_workers.authz.stage import AuthzStage  # noqa: PLC0415 - each process loads its own stage only
 
         return AuthzStage(ledger, clock)
-    from lockgate_workers.scanning.loading import load_scanner  # noqa: PLC0415
-
     if role is Role.INSPECTION:
         from lockgate_workers.inspection.stage import InspectionStage  # noqa: PLC0415
 
-        return InspectionStage(ledger, load_scanner("injection", rules / "inspection" if rules else None))
+        return InspectionStage(ledger, await _scanners(home, "injection", ledger), clock)
     from lockgate_workers.dlp.stage import DlpStage  # noqa: PLC0415
 
-    return DlpStage(
-        ledger, load_scanner("dlp", rules / "dlp" if rules else None), clock, most=home.config.limits.max_response_bytes
-    )
+    return DlpStage(ledger, await _scanners(home, "dlp", ledger), clock, most=home.config.limits.max_response_bytes)
+
+
+async def _scanners(home: Home, kind: ScannerKind, ledger: Ledger) -> Reloading[TunedScanners]:
+    """The scanner of a stage, built before its first message under the content policy in force, and anew when that changes."""
+    from lockgate_workers.scanning.reloading import Reloading, ScannerSource  # noqa: PLC0415
+
+    source = ScannerSource(kind, home.rules_folder(RULE_FOLDERS[kind]), salt=home.content_salt())
+    scanners = Reloading(source, timer=time.monotonic)
+    await scanners.prime((await ledger.directory()).content)
+    return scanners
 
 
 async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready, port: int | None = None) -> None:

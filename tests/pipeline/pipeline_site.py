@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,26 @@ from lockgate_workers.outcome.announce import Announcer
 from lockgate_workers.outcome.stage import OutcomeStage
 from lockgate_workers.outcome.sweeper import Sweeper
 from lockgate_workers.runner import StageRunner
-from lockgate_workers.scanning.loading import load_scanner
+from lockgate_workers.scanning.content import TunedScanners
+from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.loading import ScannerKind, load_scanner
+from lockgate_workers.scanning.packs import Pack
+from lockgate_workers.scanning.reloading import Reloading, ScannerSource
 from lockgate_workers.stage import Stage
 
 GATEWAY = "pipeline.test"
-SCANNERS = {"injection": load_scanner("injection"), "dlp": load_scanner("dlp")}
+SALT = b"the salt of the pipeline's tests"
 LIMITS = Limits(sweep_every=20, park=20, resend_after=60_000)
+
+
+@cache
+def shipped(kind: ScannerKind) -> Scanner:
+    return load_scanner(kind, evidence_key=SALT)
+
+
+def loaded(kind: ScannerKind, folder: Path | None, *, own: Sequence[Pack], **settings: Any) -> Scanner:
+    """Compile only what is not the same for every test."""
+    return load_scanner(kind, folder, own=own, **settings) if own or folder else shipped(kind)
 
 
 class Clock:
@@ -92,10 +107,14 @@ class Pipeline:
         if role is Role.AUTHZ:
             return AuthzStage(self.ledger, self.clock)
         if role is Role.INSPECTION:
-            return InspectionStage(self.ledger, SCANNERS["injection"])
+            return InspectionStage(self.ledger, self.scanners("injection"), self.clock)
         if role is Role.DLP:
-            return DlpStage(self.ledger, SCANNERS["dlp"], self.clock, most=self.limits.max_response_bytes)
+            return DlpStage(self.ledger, self.scanners("dlp"), self.clock, most=self.limits.max_response_bytes)
         return OutcomeStage(self.ledger, self.announcer(), self.signers[Role.OUTCOME], self.clock)
+
+    def scanners(self, kind: ScannerKind) -> Reloading[TunedScanners]:
+        """Each stage builds what its content policy says, from the shipped rules that all of them share."""
+        return Reloading(ScannerSource(kind, salt=SALT, load=loaded), timer=time.monotonic)
 
     def announcer(self) -> Announcer:
         return Announcer(self.brokers[Role.OUTCOME], self.ledger, self.limits)

@@ -2,7 +2,7 @@
 
 A reply is believed in nothing but its text: the facts and stamps in it are verified like those of any passage, and must belong to the agent
 whose topic it came in on and to the dispatch it answers. When the policy epoch has moved on since authz decided, the same
-policies are asked again; here they can only refuse.
+policies are asked again; here they can only refuse. The content policy is the one of that same epoch, read after the pull.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lockgate_schemas.passage import (
     NOTHING,
     Convoy,
     Decision,
+    Facts,
     Passage,
     Response,
     raw,
@@ -32,9 +33,11 @@ from lockgate_workers.authz.decide import decide as authorise
 from lockgate_workers.authz.policy import PolicyDecisionPoint
 from lockgate_workers.authz.stage import DecisionPoints
 from lockgate_workers.dlp.decide import DlpOutcome, decide
+from lockgate_workers.dlp.terms import Asked
 from lockgate_workers.ruling import Opened, Ruling, Verdict
-from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.content import TunedScanner, TunedScanners, day
 from lockgate_workers.scanning.findings import summary
+from lockgate_workers.scanning.reloading import InForce
 
 _DECISIONS: Final = {
     DlpOutcome.PASS: Decision.ALLOW,
@@ -51,12 +54,12 @@ class DlpStage:
 
     role = Role.DLP
 
-    def __init__(self, ledger: DirectoryPort, scanner: Scanner, clock: Callable[[], int], *, most: int) -> None:
+    def __init__(self, ledger: DirectoryPort, scanners: InForce[TunedScanners], clock: Callable[[], int], *, most: int) -> None:
         """``clock`` tells milliseconds since 1970; ``most`` is how many bytes a response may have."""
         self._most = most
         self._ledger = ledger
         self._points = DecisionPoints(ledger)
-        self._scanner = scanner
+        self._scanners = scanners
         self._clock = clock
 
     async def queues(self) -> Sequence[Queue]:
@@ -88,31 +91,39 @@ class DlpStage:
     async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
         """Decide each under the directory of the moment."""
         directory, point = await self._points.current()
+        scanners = await self._scanners.current(directory.content)
         now = self._clock()
-        return [self._one(opened, directory, point, now) for opened in batch]
+        return [self._one(opened, directory, point, scanners, now) for opened in batch]
 
-    def _one(self, opened: Opened, directory: Directory, point: PolicyDecisionPoint, now: int) -> Verdict:
+    def _one(
+        self, opened: Opened, directory: Directory, point: PolicyDecisionPoint, scanners: TunedScanners, now: int
+    ) -> Verdict:
         authorised = opened.chain.by(Role.AUTHZ)
         if authorised is None or authorised.epoch != directory.epoch:
             again = authorise(opened.chain.facts, directory, point, now)
             if again.decision is not Decision.ALLOW:
                 return Ruling(Decision.DENY, again.rule, rules=again.rules, epoch=directory.epoch)
+        facts = opened.chain.facts
+        scanner = scanners.tuned(facts.principal.tenant, facts.agent, day(now))
+        return self._content(opened, scanner, directory.epoch)
+
+    def _content(self, opened: Opened, scanner: TunedScanner, epoch: int) -> Ruling:
         try:
             response = read_response(opened.passage.response)
         except MalformedError:
-            return Ruling(Decision.BLOCK, "malformed-response", rules=self._scanner.digest, epoch=directory.epoch)
+            return Ruling(Decision.BLOCK, "malformed-response", rules=scanner.digest, epoch=epoch)
         # As raw JSON it is never smaller, so the exact size is only looked at when that is too large.
         if len(opened.passage.response) > self._most and len(response.body.encode(errors="surrogatepass")) > self._most:
-            return Ruling(Decision.BLOCK, TOO_LARGE, rules=self._scanner.digest, epoch=directory.epoch)
-        found = decide(response.body, response.content_type, self._scanner)
+            return Ruling(Decision.BLOCK, TOO_LARGE, rules=scanner.digest, epoch=epoch)
+        found = decide(response.body, response.content_type, scanner)
         decision = _DECISIONS[found.decision]
         blocked = decision is Decision.BLOCK
         out = Response(status=response.status, body=found.body, content_type=found.content_type)
         return Ruling(
             decision,
             found.rule,
-            rules=self._scanner.digest,
-            epoch=directory.epoch,
+            rules=scanner.digest,
+            epoch=epoch,
             findings=summary(found.findings),
             response=NOTHING if blocked else raw(out),
         )
@@ -121,3 +132,11 @@ class DlpStage:
         """No incident is reported to this gate."""
         del convoy, verifier
         raise ChainRefusedError("incidents are the outcome stage's")
+
+
+def asked(facts: Facts, directory: Directory) -> Asked:
+    """Who asked what, with the roles that the directory gives them for it."""
+    who = facts.principal
+    bindings = directory.bindings.get((who.tenant, who.user, facts.agent), ())
+    roles = frozenset(binding.role for binding in bindings if not binding.actions or facts.action in binding.actions)
+    return Asked(who.tenant, who.user, who.client, facts.agent, facts.action, roles)

@@ -1,12 +1,14 @@
 """The shell of the inspection gate: checks that the policy epoch still holds, and asks `lockgate_workers.inspection.decide`.
 
 A passage that was authorised under an older policy epoch goes back to authz: a grant that was revoked while it waited refuses it
-there. The epoch is read after the batch was pulled, so a change that was made before the pull is always seen.
+there. The epoch is read after the batch was pulled, so a change that was made before the pull is always seen, the content policy included: it is
+the one of that epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -21,8 +23,9 @@ from lockgate_schemas.stamping import Chain, ChainVerifier
 from lockgate_schemas.topics import INSPECTION, OUTCOMES, Queue
 from lockgate_workers.inspection.decide import InspectionOutcome, decide
 from lockgate_workers.ruling import TO_AGENT, Opened, Return, Ruling, Verdict
-from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.content import TunedScanners, day
 from lockgate_workers.scanning.findings import summary
+from lockgate_workers.scanning.reloading import InForce
 from lockgate_workers.stage import open_inbound
 
 _DECISIONS: Final = {
@@ -40,9 +43,11 @@ class InspectionStage:
 
     role = Role.INSPECTION
 
-    def __init__(self, ledger: DirectoryPort, scanner: Scanner) -> None:
+    def __init__(self, ledger: DirectoryPort, scanners: InForce[TunedScanners], clock: Callable[[], int]) -> None:
+        """``clock`` tells milliseconds since 1970."""
         self._ledger = ledger
-        self._scanner = scanner
+        self._scanners = scanners
+        self._clock = clock
 
     async def queues(self) -> Sequence[Queue]:
         """Its one queue."""
@@ -62,25 +67,29 @@ class InspectionStage:
         return verifier.verify(passage, through=Role.AUTHZ, now=now)
 
     async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
-        """Decide each under the epoch of the moment."""
-        epoch = await self._ledger.epoch()
-        return [self._one(opened, epoch) for opened in batch]
+        """Decide each under the directory of the moment."""
+        directory = await self._ledger.directory()
+        scanners = await self._scanners.current(directory.content)
+        today = day(self._clock())
+        return [self._one(opened, directory.epoch, scanners, today) for opened in batch]
 
-    def _one(self, opened: Opened, epoch: int) -> Verdict:
+    def _one(self, opened: Opened, epoch: int, scanners: TunedScanners, today: date) -> Verdict:
         if opened.chain.last.epoch != epoch:
             return Return()
+        facts = opened.chain.facts
+        scanner = scanners.tuned(facts.principal.tenant, facts.agent, today)
         try:
             data = msgspec.json.decode(event_of(opened.passage.envelope).data)
         except (LockgateError, msgspec.MsgspecError, RecursionError):
             # The door parsed it; that it does not parse here means that nobody has seen what the agent would read.
-            return Ruling(Decision.BLOCK, "unreadable", epoch=epoch, rules=self._scanner.digest)
-        found = decide(data, self._scanner)
+            return Ruling(Decision.BLOCK, "unreadable", epoch=epoch, rules=scanner.digest)
+        found = decide(data, scanner)
         decision = _DECISIONS[found.decision]
         return Ruling(
             decision,
             found.rule,
             next=OUTCOMES if decision is Decision.BLOCK else TO_AGENT,
-            rules=self._scanner.digest,
+            rules=scanner.digest,
             epoch=epoch,
             findings=summary(found.findings),
             obligations=(TAINTED,) if decision is Decision.FLAG else (),

@@ -7,14 +7,16 @@ same policy as the first.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final, Protocol
 
 from lockgate_schemas.content import EMPTY, ContentPolicy
 from lockgate_workers.scanning.allowing import Allowance
+from lockgate_workers.scanning.engines import repeatable
 from lockgate_workers.scanning.findings import ScanResult
 from lockgate_workers.scanning.overrides import acted, actions_for
 from lockgate_workers.scanning.packs import Rule
@@ -65,6 +67,16 @@ class TunedScanner:
         results = self._scanner.scan_all(texts)
         return tuple(map(self._tuned, results)) if self._changes else results
 
+    @property
+    def repeatable(self) -> TunedScanner:
+        """This scanner for what is about to go out: without engines that cannot be asked about their own outcome."""
+        part = repeatable(self._scanner)
+        if part is self._scanner:
+            return self
+        again = copy.copy(self)
+        again._scanner = part  # noqa: SLF001 - a copy of this very object, being made
+        return again
+
     def _tuned(self, result: ScanResult) -> ScanResult:
         if not self._changes or not result.findings:
             return result
@@ -94,6 +106,11 @@ class TunedScanners:
             if len(self._known) > _CALLERS:
                 self._known.popitem(last=False)
         return known
+
+
+def day(now: int) -> date:
+    """The day, in UTC, of a moment in milliseconds since 1970: last days of a content policy are counted in it."""
+    return datetime.fromtimestamp(now / 1000, UTC).date()
 
 
 def rules_digest(packs: str, content: str = "", *parts: str) -> str:

@@ -1,0 +1,174 @@
+"""What holds under the content policy of the moment, built beside the event loop whenever the policy's digest moves.
+
+A stage reads the directory after it pulled, and asks here with the content policy in it: what it gets was built from that policy and
+from no other. While something is being built, and when it cannot be built, the answer is `UnavailableError`, upon which the runner
+keeps its messages and asks again: nothing passes under a policy that is no longer in force. What is built, and what it means for a
+message, is decided by others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Generic, Protocol, TypeVar
+
+from lockgate_ledger.records import ContentRecord
+from lockgate_schemas.content import EMPTY, ContentPolicy, content_digest, parse_content
+from lockgate_schemas.errors import ConfigurationError, LockgateError, UnavailableError
+from lockgate_workers.scanning.content import Scans, TunedScanners
+from lockgate_workers.scanning.loading import ScannerKind, load_scanner
+from lockgate_workers.scanning.packs import Pack, parse_pack
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+PATIENCE: Final = 5.0
+"""Seconds after which whoever asks is told to come again: well below the time after which the broker hands the messages to somebody else."""
+AGAIN: Final = 30.0
+"""Seconds after which what could not be built is tried again; what stood in the way may have been a file or memory."""
+
+
+class InForce(Protocol[T_co]):
+    """Answers with what holds under a content policy."""
+
+    async def current(self, record: ContentRecord | None) -> T_co:
+        """What was built from ``record``. Raises `UnavailableError` while there is no such thing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed(Generic[T]):
+    """The twin without a content policy: always the same, as long as none is in force."""
+
+    built: T
+
+    async def current(self, record: ContentRecord | None) -> T:
+        """See `InForce.current`."""
+        if record is not None:
+            raise UnavailableError("a content policy is in force, and nobody here builds it")
+        return self.built
+
+
+async def _unreported(detail: str) -> None:
+    del detail
+
+
+class Reloading(Generic[T]):
+    """Builds on a thread, one thing at a time, and keeps the newest."""
+
+    def __init__(
+        self,
+        build: Callable[[ContentRecord | None], T],
+        *,
+        timer: Callable[[], float],
+        report: Callable[[str], Awaitable[None]] = _unreported,
+        patience: float = PATIENCE,
+        again: float = AGAIN,
+    ) -> None:
+        """``build`` may block. ``timer`` tells monotonic seconds. ``report`` is told, once for each failure, why a policy cannot be built."""
+        self._build = build
+        self._timer = timer
+        self._report = report
+        self._patience = patience
+        self._again = again
+        self._built: tuple[str, T] | None = None
+        self._failed: tuple[str, str, float] = "", "", float("-inf")
+        self._building: tuple[str, asyncio.Task[T]] | None = None
+
+    async def current(self, record: ContentRecord | None) -> T:
+        """See `InForce.current`. Asked for another policy than the one being built, it waits for that to end first."""
+        return await self._current(record, self._patience)
+
+    async def _current(self, record: ContentRecord | None, patience: float | None) -> T:
+        wanted = "" if record is None else record.digest
+        while self._built is None or self._built[0] != wanted:
+            self._check_failed(wanted)
+            if self._building is None:
+                self._building = wanted, asyncio.create_task(asyncio.to_thread(self._build, record))
+            await self._settle(*self._building, patience)
+        return self._built[1]
+
+    async def prime(self, record: ContentRecord | None) -> None:
+        """Build before the first message. A content policy that cannot be built is no reason not to start: its cure comes from outside.
+
+        Raises:
+            ConfigurationError: nothing can be built, content policy or not.
+        """
+        try:
+            await self._current(record, None)
+        except UnavailableError as error:
+            _log.error("%s", error.detail)
+            if record is not None:
+                await asyncio.to_thread(self._build, None)
+            else:
+                raise ConfigurationError(self._failed[1]) from None
+
+    def _check_failed(self, wanted: str) -> None:
+        digest, detail, until = self._failed
+        if digest == wanted and self._timer() < until:
+            raise UnavailableError(f"the content policy in force cannot be used: {detail}")
+
+    async def _settle(self, digest: str, task: asyncio.Task[T], patience: float | None) -> None:
+        done, _ = await asyncio.wait({task}, timeout=patience)
+        if not done:
+            raise UnavailableError("the content policy in force is still being built")
+        self._building = None
+        try:
+            self._built = digest, task.result()
+        except Exception as error:  # noqa: BLE001 - lets nothing through: without something built there is no answer
+            detail = error.detail if isinstance(error, LockgateError) else type(error).__name__
+            self._failed = digest, detail, self._timer() + self._again
+            _log.error("what the content policy asks for cannot be built: %s", detail)
+            await self._report(detail)
+
+
+def own_packs(policy: ContentPolicy, kind: ScannerKind) -> tuple[Pack, ...]:
+    """The packs that stand in a content policy. Raises `ConfigurationError`, which names pack and rule."""
+    return tuple(parse_pack(f"content/{pack.name}", pack.text.encode()) for pack in policy.packs if pack.scanner == kind)
+
+
+def read_content(record: ContentRecord | None) -> ContentPolicy:
+    """The content policy of a record, the empty one without a record. Raises `ConfigurationError`."""
+    if record is None:
+        return EMPTY
+    if content_digest(record.text) != record.digest:
+        raise ConfigurationError("the content policy in the ledger is not the one that was applied")
+    return parse_content(record.text)
+
+
+class ScannerSource:
+    """Builds the scanner of one stage under a content policy. A new policy with the same packs costs no new database."""
+
+    def __init__(
+        self,
+        kind: ScannerKind,
+        folder: Path | None = None,
+        *,
+        salt: bytes | None = None,
+        load: Callable[..., Scans] = load_scanner,
+        parts: tuple[str, ...] = (),
+    ) -> None:
+        """``folder`` holds more packs. ``salt`` keys evidence and allow list; ``parts`` are digests of what else decides."""
+        self._kind: ScannerKind = kind
+        self._folder = folder
+        self._salt = salt
+        self._load = load
+        self._parts = parts
+        self._kept: tuple[tuple[str, ...], Scans] | None = None
+
+    def __call__(self, record: ContentRecord | None) -> TunedScanners:
+        """Build. Blocks for as long as compiling takes. Raises `ConfigurationError`, which names pack and rule."""
+        policy = read_content(record)
+        scanner = self._scanner(own_packs(policy, self._kind))
+        return TunedScanners(scanner, policy, "" if record is None else record.digest, *self._parts)
+
+    def _scanner(self, own: tuple[Pack, ...]) -> Scans:
+        key = tuple(f"{pack.name} {pack.digest}" for pack in own)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, self._load(self._kind, self._folder, own=own, evidence_key=self._salt)
+        return self._kept[1]
