@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from lockgate_workers.scanning.loading import ScannerKind
     from lockgate_workers.scanning.reloading import Reloading
 
-RULE_FOLDERS: Final = {"injection": "inspection", "dlp": "dlp"}
-"""Each scanner, and the folder below the configured one that has more packs for it."""
-
 _APPENDING: Final = frozenset({Role.INGRESS, Role.OUTCOME})
 """The roles that append to the audit log, and so hold its key."""
 
@@ -127,10 +124,10 @@ async def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
 
 async def _scanners(home: Home, kind: ScannerKind, ledger: Ledger) -> Reloading[TunedScanners]:
     """The scanner of a stage, built before its first message under the content policy in force, and anew when that changes."""
-    from lockgate_workers.scanning.reloading import Reloading, ScannerSource  # noqa: PLC0415
+    from lockgate_cli.rulebook import Rulebook  # noqa: PLC0415
+    from lockgate_workers.scanning.reloading import Reloading  # noqa: PLC0415
 
-    source = ScannerSource(kind, home.rules_folder(RULE_FOLDERS[kind]), salt=home.content_salt())
-    scanners = Reloading(source, timer=time.monotonic)
+    scanners = Reloading(Rulebook.of(home).source(kind), timer=time.monotonic)
     await scanners.prime((await ledger.directory()).content)
     return scanners
 

@@ -227,6 +227,7 @@ async def gateway(
 
 async def _serve_admin(home: Home, ledger: Ledger, provisioner: NatsProvisioner, url: str, stack: AsyncExitStack) -> str:
     """The operator's door, in this process: the public one holds no provisioner's credential."""
+    from lockgate_cli.rulebook import Rulebook  # noqa: PLC0415
     from lockgate_ingress.admin.control import Control  # noqa: PLC0415 - the web server is loaded while the workers start
     from lockgate_ingress.serve import serve_admin  # noqa: PLC0415
 
@@ -240,6 +241,7 @@ async def _serve_admin(home: Home, ledger: Ledger, provisioner: NatsProvisioner,
         trust=home.trust,
         url=url,
         check_policy=check_policy,
+        check_content=Rulebook.of(home).check,
         policy_digest=policy_digest,
         clock=clock,
     )

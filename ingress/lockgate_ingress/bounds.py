@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lockgate_schemas.content import MAX_CONTENT_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -53,7 +55,9 @@ class Bounds:
     drain_seconds: int = 10
     """On stopping, for requests under way."""
     admin_body_bytes: int = 1024 * 1024
-    """A body on the admin listener: a policy set is the largest."""
+    """A body on the admin listener: a policy set is the largest, but for a content policy."""
+    admin_content_bytes: int = 2 * MAX_CONTENT_BYTES + 64 * 1024
+    """A content policy on the admin listener: as JSON, where a line's end takes two bytes and a sign of any other script no more."""
     pull_seconds: float = 1.0
     """One pull of the broker door."""
     letter_items: int = 100

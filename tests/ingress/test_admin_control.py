@@ -18,6 +18,7 @@ from lockgate_ingress.admin.app import admin_app
 from lockgate_ingress.admin.control import Control, kid_of
 from lockgate_ingress.serve import serve_admin
 from lockgate_ledger.records import Binding
+from lockgate_schemas.content import content_digest, parse_content
 from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.errors import (
     AlreadyExistsError,
@@ -59,6 +60,7 @@ def made(world: World, provisioner: MemoryProvisioner | None = None) -> Control:
         trust=TRUST,
         url="http://127.0.0.1:1",
         check_policy=check_policy,
+        check_content=parse_content,
         clock=world.clock,
     )
 
@@ -184,6 +186,25 @@ async def test_policy_that_does_not_pass_the_check_is_not_applied(world: World, 
     assert (await world.ledger.directory()).policy is None
 
 
+async def test_content_policy_is_checked_applied_and_announced(world: World, control: Control) -> None:
+    heard: list[int] = []
+
+    async def hear(body: bytes) -> None:
+        heard.append(read_epoch_notice(body))
+
+    await world.broker.listen(NOTICE_EPOCH, hear)
+    before = await world.ledger.epoch()
+    with pytest.raises(ConfigurationError):
+        await control.apply_content("links: example.org")
+    assert (await world.ledger.directory()).content is None
+    assert await world.ledger.epoch() == before
+    assert await control.apply_content("links: [example.org]") == 1
+    await until(lambda: heard == [before + 1])
+    content = (await world.ledger.directory()).content
+    assert content is not None
+    assert (content.text, content.digest) == ("links: [example.org]", content_digest("links: [example.org]"))
+
+
 async def test_change_holds_although_the_notice_fails(world: World) -> None:
     control = made(world)
 
@@ -278,7 +299,15 @@ async def test_agents_grants_policy_and_status_over_the_listener(admin: httpx.As
     policy = (await admin.get("/admin/policy")).json()
     assert (policy["text"], policy["digest"]) == (text, digest_of(text.encode()))
     assert (await admin.put("/admin/policy", json={"text": "nonsense"})).status_code == 422
+    assert (await admin.get("/admin/content")).json()["version"] == 0
+    assert (await admin.put("/admin/content", json={"text": "links: [a.example]"})).json() == {"version": 1}
+    content = (await admin.get("/admin/content")).json()
+    assert (content["text"], content["version"]) == ("links: [a.example]", 1)
+    refused = await admin.put("/admin/content", json={"text": "lynx: [a.example]"})
+    assert refused.json()["code"] == "configuration"
+    assert (await admin.get("/admin/content")).json() == content
     status = (await admin.get("/admin/status")).json()
+    assert (status["policy"], status["content"]) == (1, 1)
     assert status["queues"].keys() >= {"AUTHZ", "D_fresh", "R_fresh"}
     metrics = (await admin.get("/admin/metrics")).text
     assert 'lockgate_queue_messages{stream="AUTHZ"} 0' in metrics
@@ -313,6 +342,17 @@ async def test_other_bodies_are_not_read_at_all(world: World, admin: httpx.Async
     assert form.status_code == 415
     large = b'"' + b"a" * world.bounds.admin_body_bytes + b'"'
     answer = await admin.post("/admin/agents", content=large, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+async def test_a_content_policy_may_be_larger_than_other_bodies_and_no_larger_than_it_may_be(
+    world: World, admin: httpx.AsyncClient
+) -> None:
+    text = "# a line of a comment\n" * (world.bounds.admin_body_bytes // 16)
+    assert (await admin.put("/admin/policy", json={"text": text})).status_code == 413
+    assert (await admin.put("/admin/content", json={"text": text})).status_code == 200
+    large = b'{"text":"' + b"a" * world.bounds.admin_content_bytes + b'"}'
+    answer = await admin.put("/admin/content", content=large, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
 
 

@@ -42,6 +42,7 @@ async def test_client_added_by_the_operator_submits_over_its_own_queue(world: Wo
                 gateway=GATEWAY,
                 trust=TRUST,
                 url="http://127.0.0.1:1",
+                check_content=str,
                 check_policy=str,
                 clock=world.clock,
             )

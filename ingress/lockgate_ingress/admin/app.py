@@ -19,6 +19,7 @@ from lockgate_ingress.admin.bodies import (
     Grant,
     NewAgent,
     NewClient,
+    NewContent,
     NewKey,
     NewPolicy,
     read_body,
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 _TEXT: Final = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 _CREATED: Final = 201
+_CONTENT: Final = "/admin/content"
 
 
 def admin_app(control: Control, *, token: str, bounds: Bounds, hosts: frozenset[str] = LOOPBACK) -> App:
@@ -59,6 +61,7 @@ def admin_app(control: Control, *, token: str, bounds: Bounds, hosts: frozenset[
             "DELETE": _Call(routes.revoke, Grant),
         },
         "/admin/policy": {"GET": _Call(routes.policy), "PUT": _Call(routes.apply_policy, NewPolicy)},
+        _CONTENT: {"GET": _Call(routes.content), "PUT": _Call(routes.apply_content, NewContent)},
     }
     router = Router(
         [Route(path, ByMethod(methods), methods=list(methods)) for path, methods in table.items()], redirect_slashes=False
@@ -93,7 +96,9 @@ class _Guarded:
         if head.has_body:
             if head.coded or head.media_type != "application/json":
                 raise UnsupportedMediaTypeError
-            scope["lockgate.json"] = await body.read(self._bounds.admin_body_bytes, self._deadlines)
+            bounds = self._bounds
+            most = bounds.admin_content_bytes if scope["path"] == _CONTENT else bounds.admin_body_bytes
+            scope["lockgate.json"] = await body.read(most, self._deadlines)
         await self._app(scope, receive, send)
 
 
@@ -141,6 +146,7 @@ class _Routes:
             "clients": sum(client.active for client in directory.clients.values()),
             "agents": sum(agent.active for agent in directory.agents.values()),
             "policy": directory.policy.version if directory.policy else None,
+            "content": directory.content.version if directory.content else None,
             "queues": await control.depths(),
         }
 
@@ -218,3 +224,12 @@ class _Routes:
 
     async def apply_policy(self, body: NewPolicy) -> dict[str, int]:
         return {"version": await self._control.apply_policy(body.text)}
+
+    async def content(self) -> dict[str, Any]:
+        directory = await self._control.directory()
+        if directory.content is None:
+            return {"text": "", "version": 0, "digest": "", "epoch": directory.epoch}
+        return {**msgspec.to_builtins(directory.content), "epoch": directory.epoch}
+
+    async def apply_content(self, body: NewContent) -> dict[str, int]:
+        return {"version": await self._control.apply_content(body.text)}

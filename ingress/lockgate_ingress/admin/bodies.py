@@ -68,6 +68,12 @@ class NewPolicy(_Closed, frozen=True):
     text: str
 
 
+class NewContent(_Closed, frozen=True):
+    """A whole content policy, as its YAML text."""
+
+    text: str
+
+
 class BrokerCredential(msgspec.Struct, frozen=True):
     """The one time that a credential is shown: to the operator who asked for it."""
 

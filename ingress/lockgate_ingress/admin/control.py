@@ -7,6 +7,7 @@ listener's matter, what a change means to a request is authz's.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from lockgate_broker.port import Credential, Provisioner
 from lockgate_ingress.faults import described
 from lockgate_ledger.port import AdminPort, DirectoryPort
 from lockgate_ledger.records import AgentRecord, Binding, ClientRecord, Directory, KeyRecord
+from lockgate_schemas.content import content_digest
 from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.errors import InvalidRequestError, LockgateError
 from lockgate_schemas.names import checked_name
@@ -86,15 +88,20 @@ class Control:
         trust: Trust,
         url: str,
         check_policy: Callable[[str], object],
+        check_content: Callable[[str], object],
         clock: Callable[[], int],
         policy_digest: Callable[[str], str] = lambda text: digest_of(text.encode()),
     ) -> None:
-        """``broker`` sends the notice of a new epoch; ``check_policy`` raises on a policy set that could not be in force."""
+        """``broker`` sends the notice of a new epoch; ``check_policy`` raises on a policy set that could not be in force.
+
+        ``check_content`` does so on a content policy, and may take seconds: it is run on a thread.
+        """
         self._ledger = ledger
         self._provisioner = provisioner
         self._broker = broker
         self._policy_digest = policy_digest
         self._check_policy = check_policy
+        self._check_content = check_content
         self._clock = clock
         self.gateway = gateway
         self.trust = trust
@@ -193,6 +200,13 @@ class Control:
         """Put a policy set in force, if it is one; return its version. Raises what the check raises."""
         self._check_policy(text)
         version = await self._ledger.apply_policy(text, self._policy_digest(text), self._clock())
+        await self._changed()
+        return version
+
+    async def apply_content(self, text: str) -> int:
+        """Put a content policy in force, if every gate can build what it asks for; return its version. Raises what the check raises."""
+        await asyncio.to_thread(self._check_content, text)
+        version = await self._ledger.apply_content(text, content_digest(text), self._clock())
         await self._changed()
         return version
 
