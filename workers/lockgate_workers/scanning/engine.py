@@ -141,7 +141,13 @@ class Scanner:
         clock: Callable[[], float],
         evidence_key: bytes,
         limits: ScanLimits | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        """``gate`` is one over the very same rules, compiled before; without it one is compiled here.
+
+        Raises:
+            ConfigurationError: there is no rule, a pattern is wrong, or the gate is another's.
+        """
         rules = all_rules(packs)
         if not rules:
             raise ConfigurationError("a scanner without rules would pass everything: give it at least one rule pack")
@@ -151,7 +157,9 @@ class Scanner:
         self._clock = clock
         self._key = evidence_key
         self._exact = tuple(_Exact(rule) for rule in rules)
-        self._gate = Gate(rules)
+        self._gate = Gate(rules) if gate is None else gate
+        if self._gate.rules != rules:
+            raise ConfigurationError("a gate that was compiled from other rules would let pass what these rules find")
 
     def scan(self, text: str) -> ScanResult:
         """Scan one text."""

@@ -1,6 +1,6 @@
-"""Read rule packs and build a scanner from them: the thin shell around the pure engine, and the only module here that does IO.
+"""Read rule packs and build a scanner from them: the thin shell around the pure engine, which alone does IO here (with `gate_cache`).
 
-The packaged packs were checked against their examples by the tests; an operator's packs are checked here, every time.
+The packaged packs, their patterns and their examples were checked by the tests; an operator's packs are checked here, every time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Final, Literal
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.examples import verify
-from lockgate_workers.scanning.packs import Pack, parse_pack
+from lockgate_workers.scanning.gate_cache import GateCache
+from lockgate_workers.scanning.packs import Pack, all_rules, parse_pack
 
 ScannerKind = Literal["injection", "dlp"]
 
@@ -30,19 +31,25 @@ def load_scanner(
     own: Sequence[Pack] = (),
     limits: ScanLimits | None = None,
     evidence_key: bytes | None = None,
+    cache: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Scanner:
     """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder and the packs ``own``.
 
-    Without ``evidence_key`` a random one is drawn: evidence hashes then compare within this process only.
+    Without ``evidence_key`` a random one is drawn: evidence hashes then compare within this process only. ``cache`` is a folder of this
+    user's own, in which the compiled gate is kept for the next start (`gate_cache`); it is authenticated by means of the evidence key.
 
     Raises:
-        ConfigurationError: a pack is missing, unreadable, empty or wrong, or an example of a pack that is not packaged does not behave; it names the pack and the rule.
+        ConfigurationError: there is a ``cache`` and no ``evidence_key``; a pack is missing, unreadable, empty or wrong, or an example of a pack that is not packaged does not behave; it names the pack and the rule.
     """
-    packaged = list(_packaged(kind))
+    if cache is not None and evidence_key is None:
+        raise ConfigurationError("compiled gates can only be kept where there is an evidence key to authenticate them with")
+    packaged = packaged_packs(kind)
     extra = [*own] if extra_folder is None else [*_folder(extra_folder), *own]
     key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
-    scanner = Scanner([*packaged, *extra], clock=clock, evidence_key=key, limits=limits)
+    packs = [*packaged, *extra]
+    gate = None if cache is None else GateCache(cache, key).gate(all_rules(packs))
+    scanner = Scanner(packs, clock=clock, evidence_key=key, limits=limits, gate=gate)
     _verify(scanner, extra)
     return scanner
 
@@ -55,11 +62,11 @@ def _verify(scanner: Scanner, packs: Iterable[Pack]) -> None:
             raise ConfigurationError(f"rule pack {pack.name}, {error.detail}") from error
 
 
-def _packaged(kind: ScannerKind) -> Iterator[Pack]:
+def packaged_packs(kind: ScannerKind, *, strict: bool = False) -> list[Pack]:
+    """Read the packs that are shipped. ``strict`` compiles their patterns as well, which the tests do once for everybody."""
     folder = resources.files(_PACKAGES[kind]) / "rules"
-    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
-        if entry.name.endswith(".yaml"):
-            yield parse_pack(entry.name, entry.read_bytes())
+    entries = sorted((one for one in folder.iterdir() if one.name.endswith(".yaml")), key=lambda one: one.name)
+    return [parse_pack(entry.name, entry.read_bytes(), strict=strict) for entry in entries]
 
 
 def _folder(folder: Path) -> Iterator[Pack]:

@@ -93,8 +93,8 @@ class Pack:
     category: Category = Category.OWN
 
 
-def parse_pack(name: str, data: bytes) -> Pack:
-    """Read one pack.
+def parse_pack(name: str, data: bytes, *, strict: bool = True) -> Pack:
+    """Read one pack. Patterns are compiled to see whether they can be, unless ``strict`` is off: for bytes on which that was done before.
 
     Raises:
         ConfigurationError: the pack is not usable; the detail names the file and, where there is one, the rule.
@@ -103,6 +103,9 @@ def parse_pack(name: str, data: bytes) -> Pack:
         raise ConfigurationError(f"rule pack {name} is larger than {MAX_PACK_BYTES} bytes")
     document = _document(name, data)
     rules = tuple(_rule(name, index, entry, document.category) for index, entry in enumerate(document.rules))
+    if strict:
+        for rule in rules:
+            _check_pattern(f"rule pack {name}, rule {rule.id}", rule)
     _refuse_duplicates(name, rules)
     title = document.title or name.removesuffix(".yaml")
     return Pack(name, rules, hashlib.sha256(data).hexdigest(), document.version, title, document.category)
@@ -160,7 +163,6 @@ def _rule(name: str, index: int, entry: Any, category: Category) -> Rule:
     unknown = [one for one in rule.validators if one not in VALIDATORS]
     if unknown:
         raise ConfigurationError(f"{where}: no validator is named {unknown[0]}")
-    _check_pattern(where, rule)
     return _uncut(rule)
 
 
