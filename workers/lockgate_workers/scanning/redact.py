@@ -5,9 +5,12 @@ Overlapping spans become one. Flags and alerts change nothing. Whether the resul
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lockgate_workers.scanning.findings import Finding
+
+Replacement = Callable[[str, str], str]
+"""From a rule's id and what it found to what is put there instead."""
 
 
 def marker(rule: str) -> str:
@@ -15,18 +18,18 @@ def marker(rule: str) -> str:
     return f"[REDACTED:{rule}]"
 
 
-def redact(text: str, findings: Iterable[Finding]) -> str:
-    """Return the text with every span of a ``redact`` or ``block`` finding replaced."""
+def redact(text: str, findings: Iterable[Finding], replacement: Replacement | None = None) -> str:
+    """Return the text with every span of a ``redact`` or ``block`` finding replaced, by its marker unless ``replacement`` says otherwise."""
     pieces: list[str] = []
     position = 0
-    for start, end, rule in _merged(findings):
-        pieces += (text[position:start], marker(rule))
+    for start, end, rule in unions(findings):
+        pieces += (text[position:start], replacement(rule, text[start:end]) if replacement else marker(rule))
         position = end
     pieces.append(text[position:])
     return "".join(pieces)
 
 
-def _merged(findings: Iterable[Finding]) -> list[tuple[int, int, str]]:
+def unions(findings: Iterable[Finding]) -> list[tuple[int, int, str]]:
     """Unite overlapping spans; the strongest finding of a union names it."""
     spans: list[tuple[int, int, Finding]] = []
     for finding in sorted(findings, key=lambda one: (one.start, -one.end)):
