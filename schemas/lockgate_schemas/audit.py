@@ -29,10 +29,12 @@ class EntryKind(StrEnum):
     """A stage met a message that no honest party can have sent."""
     CHANGE = "change"
     """An operator changed a policy, a grant, a key or a party."""
+    ALERT = "alert"
+    """An alert was raised or acknowledged."""
 
 
 class AuditEntry(Wire, frozen=True):
-    """One entry. ``at`` is milliseconds since 1970; for a change, ``rule`` says what was done and ``code`` to what."""
+    """One entry. ``at`` is milliseconds since 1970; for a change, ``rule`` says what was done and ``code`` to what; for an alert, ``rule`` is its name and ``code`` its number."""
 
     kind: EntryKind
     at: int
@@ -115,6 +117,23 @@ def change_entry(
         epoch=epoch,
         tenant=tenant,
         client=client,
+        agent=agent,
+    )
+
+
+def alert_entry(
+    *, at: int, decision: str, name: str, number: int, tenant: str = "", user: str = "", agent: str = ""
+) -> AuditEntry:
+    """The entry for an alert: ``decision`` is ``raise`` or ``acknowledge``."""
+    return AuditEntry(
+        kind=EntryKind.ALERT,
+        at=at,
+        stage=str(Role.OUTCOME if decision == "raise" else Role.PROVISIONER),
+        decision=decision,
+        rule=name,
+        code=str(number),
+        tenant=tenant,
+        user=user,
         agent=agent,
     )
 
