@@ -10,6 +10,7 @@ from typing import Final, Self
 from sqlalchemy import Connection
 
 from lockgate_ledger import acceptance, admin, leasing, outcomes, proofs, reading
+from lockgate_ledger.alert_desk import AlertDesk
 from lockgate_ledger.audit import AuditKeys, AuditWriter
 from lockgate_ledger.directory import read_directory, read_epoch
 from lockgate_ledger.engine import Store, open_store
@@ -75,6 +76,8 @@ class Ledger:
         self._signs = signer is not None
         self._clock = clock
         self._directory: Directory | None = None
+        self.alerts: Final = AlertDesk(store, self._log, self.directory, clock, self._check_signer)
+        """Alerts: what counts, what was raised, to whom it is sent, who has seen it."""
         self._requests: Gathering[str, RequestRecord] = Gathering(self._by_ids, _TOGETHER)
 
     @classmethod
@@ -163,15 +166,18 @@ class Ledger:
         """See `OutcomePort.progress`."""
         self._check_signer()
         if batch:
-            now = self._clock()
-            await self._store.write(partial(outcomes.record_progress, log=self._log, batch=batch, now=now))
+            alerts = await self.alerts.rules_for(entry for report in batch for entry in report.entries)
+            record = partial(outcomes.record_progress, log=self._log, batch=batch, now=self._clock(), alerts=alerts)
+            await self._store.write(record)
 
     async def end(self, batch: Sequence[Ending]) -> list[bool]:
         """See `OutcomePort.end`."""
         self._check_signer()
         if not batch:
             return []
-        return await self._store.write(partial(outcomes.record_endings, log=self._log, batch=batch))
+        alerts = await self.alerts.rules_for(entry for ending in batch for entry in ending.entries)
+        record = partial(outcomes.record_endings, log=self._log, batch=batch, now=self._clock(), alerts=alerts)
+        return await self._store.write(record)
 
     async def incidents(self, entries: Sequence[AuditEntry]) -> None:
         """See `OutcomePort.incidents`."""

@@ -14,13 +14,16 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from lockgate_ledger.acceptance import release
+from lockgate_ledger.alerting import observe
 from lockgate_ledger.audit import AuditWriter, lock_head
 from lockgate_ledger.bulk import Bulk, Lookup
 from lockgate_ledger.codec import write_stamps
 from lockgate_ledger.records import Ending, Progress
 from lockgate_ledger.statements import Audited, check_entries
 from lockgate_ledger.tables import chains, requests
+from lockgate_schemas.alerts import occurrences
 from lockgate_schemas.audit import AuditEntry, EntryKind
+from lockgate_schemas.content import Alert
 from lockgate_schemas.errors import MalformedError
 from lockgate_schemas.passage import NOTHING, Door, Stamp
 
@@ -90,8 +93,10 @@ class _Change:
         return new
 
 
-def record_progress(connection: Connection, log: AuditWriter, batch: Sequence[Progress], now: int) -> None:
-    """Note progress, and audit the decisions that are new. An unknown request is passed over."""
+def record_progress(
+    connection: Connection, log: AuditWriter, batch: Sequence[Progress], now: int, *, alerts: Sequence[Alert] | None = None
+) -> None:
+    """Note progress; audit the decisions that are new, and count them for ``alerts``. An unknown request is passed over."""
     for report in batch:
         check_entries(report.request_id, report.stamps, report.entries)
     head = lock_head(connection)
@@ -108,13 +113,20 @@ def record_progress(connection: Connection, log: AuditWriter, batch: Sequence[Pr
             change.dispatched = change.dispatched or report.dispatched
             if new:  # a redelivery must not put an older chain back
                 change.chain = (report.stamps, NOTHING)
+    if alerts is not None:
+        entries += observe(connection, occurrences(entries, alerts), now)
     if entries:
         log.append(connection, entries, head=head)
     _write(connection, list(changes.values()), now)
 
 
-def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[Ending]) -> list[bool]:
-    """End what is still open; return which ones ended now. The decisions of a loser's gates are audited, its outcome is not."""
+def record_endings(
+    connection: Connection, log: AuditWriter, batch: Sequence[Ending], now: int, *, alerts: Sequence[Alert] | None = None
+) -> list[bool]:
+    """End what is still open; return which ones ended now.
+
+    The decisions of a loser's gates are audited, and counted for ``alerts``, its outcome is not. Nothing for ``alerts`` means that there is nothing to count.
+    """
     for ending in batch:
         check_entries(ending.request_id, ending.stamps, ending.entries)
         if ending.entries[-1].kind is not EntryKind.OUTCOME:
@@ -135,6 +147,8 @@ def record_endings(connection: Connection, log: AuditWriter, batch: Sequence[End
             change.open = False
             change.ending = ending
             change.chain = (ending.stamps, ending.response)
+    if alerts is not None:
+        entries += observe(connection, occurrences(entries, alerts), now)
     if entries:
         log.append(connection, entries, head=head)
     _write(connection, list(changes.values()), 0)

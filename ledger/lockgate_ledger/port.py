@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from lockgate_ledger.alert_records import AlertRecord, Due, Tried
 from lockgate_ledger.records import (
     AcceptResult,
     AgentRecord,
@@ -99,6 +100,66 @@ class OutcomePort(Protocol):
 
     async def lease(self, name: str, holder: str, *, now: int, until: int) -> bool:
         """Take or renew a lease; false while another holder's has not run out. One sweeper sweeps at a time."""
+        ...
+
+
+class EventPort(Protocol):
+    """For any part of the gateway that finds something wrong with itself."""
+
+    async def report_event(self, kind: str, subject: str, detail: str = "") -> None:
+        """Report that ``subject`` (a gate, a pack) is in trouble. ``kind`` is an alert's ``on``: ``broken-pack`` or ``scanner-over-budget``.
+
+        ``detail`` is a few words for people, without a payload or a secret. Needs no audit key; people are alerted by the outcome role, within seconds. Reports of
+        the same kind and subject that nobody has looked at yet are one.
+        """
+        ...
+
+
+class AlertPort(Protocol):
+    """The sender's side of alerts: what is to be told, and to whom it was."""
+
+    async def lease(self, name: str, holder: str, *, now: int, until: int) -> bool:
+        """See `OutcomePort.lease`."""
+        ...
+
+    async def is_work(self, now: int) -> bool:
+        """Whether there are reports, new alerts, or deliveries that are due."""
+        ...
+
+    async def prepare(self, destinations: Sequence[str], now: int) -> None:
+        """Count the reports that came in, and make a delivery of each new alert for each of the ``destinations`` that it is for."""
+        ...
+
+    async def take_due(self, now: int, *, until: int, most: int) -> list[Due]:
+        """Take deliveries that are due, counting the attempt. Each is due again at ``until``, unless `settle` says otherwise."""
+        ...
+
+    async def settle(self, results: Sequence[Tried], now: int) -> None:
+        """Note what became of deliveries."""
+        ...
+
+    async def forget(self, now: int) -> int:
+        """Drop occurrences that no window reaches back to any more; return how many."""
+        ...
+
+
+class AlertDeskPort(Protocol):
+    """The operator's side of alerts."""
+
+    async def newest(self, limit: int, *, open_only: bool = False) -> list[AlertRecord]:
+        """The newest alerts, with their deliveries; with ``open_only`` those that nobody has acknowledged."""
+        ...
+
+    async def alert(self, number: int) -> AlertRecord | None:
+        """One alert, or nothing."""
+        ...
+
+    async def acknowledge(self, number: int, *, by: str, note: str, now: int) -> None:
+        """Note, and audit, that somebody has seen an alert; the first who says so is kept. Raises `NotFoundError`, `InvalidRequestError`."""
+        ...
+
+    async def raise_test(self, destination: str, now: int) -> int:
+        """Raise an alert about nothing for one destination; return its number."""
         ...
 
 

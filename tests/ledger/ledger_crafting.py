@@ -13,7 +13,18 @@ from lockgate_ledger.records import AgentRecord, ClientRecord, Ending, KeyRecord
 from lockgate_schemas.audit import AuditEntry, decision_entry
 from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import NOTHING, Acceptance, Decision, Door, Facts, Outcome, Stamp, Statement, raw
+from lockgate_schemas.passage import (
+    NOTHING,
+    Acceptance,
+    Decision,
+    Door,
+    Facts,
+    FindingSummary,
+    Outcome,
+    Stamp,
+    Statement,
+    raw,
+)
 from lockgate_schemas.principal import Principal
 from lockgate_schemas.signing import NoteSigner, public_key_of
 from lockgate_schemas.stamping import NO_BYTES, stamp_batch, statement_digest
@@ -93,6 +104,7 @@ def accepted(
     client: str = "shop",
     agent: str = "writer",
     door: Door = Door.HTTP,
+    user: str = "alice",
     first: int = 0,
     at: int = NOW,
     deadline: int = NOW + 60_000,
@@ -100,7 +112,8 @@ def accepted(
 ) -> list[Case]:
     """``count`` requests of one client, stamped by the ingress. The numbers from ``first`` on make their ids."""
     return stamped(
-        [_case(n, client, agent, door, times=(at, deadline), size=size) for n in range(first, first + count)], Role.INGRESS
+        [_case(n, client, agent, door, user=user, times=(at, deadline), size=size) for n in range(first, first + count)],
+        Role.INGRESS,
     )
 
 
@@ -109,6 +122,17 @@ def gated(cases: Sequence[Case], *roles: Role, epoch: int = 1) -> list[Case]:
     for role in roles:
         cases = stamped(cases, role, epoch=epoch)
     return list(cases)
+
+
+def blocked(cases: Sequence[Case], rule: str = "aws-key", **members: Any) -> list[Case]:
+    """The cases after the last gate blocked the answer, and they ended so."""
+    passed = gated(cases, Role.AUTHZ, Role.INSPECTION)
+    found = (FindingSummary(rule, "critical", "block", 1),)
+    return ended(
+        stamped(passed, Role.DLP, decision=Decision.BLOCK, rule=rule, findings=found, **members),
+        Outcome.BLOCKED,
+        "response-blocked",
+    )
 
 
 def ended(cases: Sequence[Case], outcome: Outcome = Outcome.DELIVERED, code: str = "") -> list[Case]:
@@ -129,7 +153,7 @@ def agent_record(name: str = "writer", tenant: str = "acme") -> AgentRecord:
     return AgentRecord(name, tenant, ("draft", "send"))
 
 
-def _case(number: int, client: str, agent: str, door: Door, *, times: tuple[int, int], size: int) -> Case:
+def _case(number: int, client: str, agent: str, door: Door, *, user: str, times: tuple[int, int], size: int) -> Case:
     envelope = f"{client}-{number}.".ljust(size, "e")
     facts = Facts(
         request_id=f"{client}-{number:032x}",
@@ -137,7 +161,7 @@ def _case(number: int, client: str, agent: str, door: Door, *, times: tuple[int,
         gateway=GATEWAY,
         agent=agent,
         action="draft",
-        principal=Principal("acme", client, "alice", "jws"),
+        principal=Principal("acme", client, user, "jws"),
         envelope=digest_of(envelope.encode()),
         event_id=f"event-{number}",
         accepted=times[0],
@@ -147,22 +171,25 @@ def _case(number: int, client: str, agent: str, door: Door, *, times: tuple[int,
     return Case(facts, envelope)
 
 
-def _statement(case: Case, role: Role, *, epoch: int = 1, outcome: Outcome | None = None, code: str = "") -> Statement:
+def _statement(case: Case, role: Role, *, outcome: Outcome | None = None, **members: Any) -> Statement:
     carried = case.facts.envelope
     output = carried if role is not Role.DLP else digest_of(bytes(RESPONSE))
     if outcome is not None:
         output = digest_of(bytes(RESPONSE)) if outcome is Outcome.DELIVERED else NO_BYTES
+    given = {
+        "decision": Decision.ALLOW if outcome is None else Decision.RECORD,
+        "at": case.facts.accepted + len(case.stamps),
+        "epoch": 1,
+        "rule": f"{role}-rule",
+        **members,
+    }
     return Statement(
         stage=str(role),
-        decision=Decision.ALLOW if outcome is None else Decision.RECORD,
         request_id=case.request_id,
         facts=digest_of(bytes(raw(case.facts))),
         input=carried,
         output=output,
         previous=statement_digest(case.stamps[-1]) if case.stamps else "",
-        at=case.facts.accepted + len(case.stamps),
-        epoch=epoch,
-        rule=f"{role}-rule",
         outcome=outcome,
-        code=code,
+        **given,
     )
