@@ -14,6 +14,7 @@ import msgspec
 
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_schemas.limits import Limits
+from lockgate_workers.alerts.destinations import AlertSettings
 
 FILE_NAME: Final = "gateway.toml"
 HOME_VARIABLE: Final = "LOCKGATE_HOME"
@@ -25,7 +26,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     ``gateway`` is the id that clients name as audience; ``host``/``port`` the public door, ``admin_port`` the operator's (loopback only); port 0 takes a
     free one. ``ledger`` is a database URL, empty for SQLite in the home folder. ``ack_wait`` (seconds) is after how long an unacknowledged
-    message of a dead worker comes again. ``rules`` is a folder with more rule packs, ``inspection/*.yaml`` and ``dlp/*.yaml``.
+    message of a dead worker comes again. ``rules`` is a folder with more rule packs, ``inspection/*.yaml`` and ``dlp/*.yaml``. ``alerts`` says to whom alerts are told
+    (`lockgate_workers.alerts.destinations`).
     """
 
     gateway: str = "lockgate.local"
@@ -37,6 +39,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     rules: str = ""
     copies: dict[str, int] = {}
     limits: Limits = Limits()
+    alerts: AlertSettings = AlertSettings()
 
 
 def load_config(folder: Path) -> Config:

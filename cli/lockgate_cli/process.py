@@ -12,6 +12,7 @@ import contextlib
 import gc
 import logging
 import os
+import random
 import signal
 import socket
 import sys
@@ -33,6 +34,7 @@ from lockgate_schemas.errors import LockgateError
 from lockgate_schemas.names import Role
 from lockgate_schemas.stamping import ChainVerifier
 from lockgate_schemas.trust import AUDIT
+from lockgate_workers.alerts.sender import AlertSender
 from lockgate_workers.outcome.sweeper import Sweeper
 from lockgate_workers.runner import StageRunner
 from lockgate_workers.stage import Stage
@@ -81,6 +83,7 @@ async def run_worker(home: Home, role: Role, stop: asyncio.Event, ready: Ready) 
         signer = home.signer(role)
         limits = home.config.limits
         sweeper: Sweeper | None = None
+        sender: AlertSender | None = None
         stage: Stage
         if role is Role.OUTCOME:
             from lockgate_workers.outcome.announce import Announcer  # noqa: PLC0415 - each process loads its own stage only
@@ -90,6 +93,7 @@ async def run_worker(home: Home, role: Role, stop: asyncio.Event, ready: Ready) 
             stage = OutcomeStage(ledger, announcer, signer, clock)
             holder = f"{socket.gethostname()}:{os.getpid()}"
             sweeper = Sweeper(broker, ledger, announcer, signer=signer, limits=limits, clock=clock, holder=holder)
+            sender = _alert_sender(home, ledger, holder)
         else:
             stage = await _gate(home, role, ledger)
         runner = StageRunner(
@@ -106,6 +110,21 @@ async def run_worker(home: Home, role: Role, stop: asyncio.Event, ready: Ready) 
             group.create_task(runner.run(stop), name=str(role))
             if sweeper is not None:
                 group.create_task(sweeper.run(stop), name="sweeper")
+            if sender is not None:
+                group.create_task(sender.run(stop), name="alerts")
+
+
+def _alert_sender(home: Home, ledger: Ledger, holder: str) -> AlertSender:
+    """Refuses to start, like everything here, on settings that could never work."""
+    from lockgate_workers.alerts.channels import Surroundings, channel  # noqa: PLC0415 - the outcome role alone sends
+    from lockgate_workers.alerts.posting import system_resolver  # noqa: PLC0415
+
+    around = Surroundings(home.config.gateway, home.folder, system_resolver, clock)
+    channels = {destination.name: channel(destination, around) for destination in home.config.alerts.destinations}
+    for one in channels.values():
+        one.check()
+    every = home.config.limits.sweep_every
+    return AlertSender(ledger.alerts, channels, clock=clock, random=random.random, holder=holder, every=every)
 
 
 async def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
