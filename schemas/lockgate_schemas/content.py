@@ -145,14 +145,18 @@ class PackText(Section, frozen=True):
 
 
 class ContentPolicy(Section, frozen=True):
-    """The whole document. An empty one means: the shipped packs, as they are."""
+    """The whole document. An empty one means: the shipped packs, as they are.
+
+    ``links`` are the hosts that links and images in answers may lead to (``.example.org`` for all below it). Without it links are left alone, and
+    images, which are fetched without a click, may lead nowhere.
+    """
 
     rules: tuple[RuleChange, ...] = ()
     allowed: tuple[AllowedValue, ...] = ()
     injection: Injection = Injection()
     names: Names = Names()
     operators: tuple[Operator, ...] = ()
-    links: tuple[str, ...] = ()
+    links: tuple[str, ...] | None = None
     shapes: tuple[Shape, ...] = ()
     alerts: tuple[Alert, ...] = ()
     packs: tuple[PackText, ...] = ()

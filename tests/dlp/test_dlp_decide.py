@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockgate_workers.dlp import decide as module
+from lockgate_schemas.content import ContentPolicy, RuleChange, Shape
 from lockgate_workers.dlp.decide import (
     RULE_CLEAN,
+    RULE_LINKS,
     RULE_MALFORMED,
     RULE_MARKUP,
     RULE_MEDIA_TYPE,
     RULE_RESIDUE,
+    RULE_SHAPE,
     DlpDecision,
     DlpOutcome,
+    Question,
     decide,
 )
+from lockgate_workers.dlp.shapes import RULE_ASKED, RULE_FIELD, RULE_ROW, asked
+from lockgate_workers.dlp.terms import Asked, DlpTerms, terms_for
+from lockgate_workers.scanning.content import TunedScanners
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.findings import Refusal
 from lockgate_workers.scanning.loading import load_scanner
@@ -58,9 +65,10 @@ def test_a_private_key_blocks_the_whole_answer(scanner: Scanner) -> None:
 
 
 def test_a_flag_alone_lets_the_answer_pass_and_is_told(scanner: Scanner) -> None:
-    found = decide("call (619) 520-0994 now", PLAIN, scanner)
-    assert (found.decision, found.rule) == (DlpOutcome.PASS, "phone-national")
-    assert found.body == "call (619) 520-0994 now"
+    quiet = TunedScanners(scanner, ContentPolicy(rules=(RuleChange(rule="aws-access-key", action="flag"),)), "0" * 64)
+    found = decide(f"it is {AWS}.", PLAIN, quiet.tuned("acme", "ops", date(2026, 1, 1)))
+    assert (found.decision, found.rule) == (DlpOutcome.PASS, "aws-access-key")
+    assert found.body == f"it is {AWS}."
 
 
 def test_active_markup_in_plain_text_is_taken_out_and_the_rest_stays(scanner: Scanner) -> None:
@@ -225,12 +233,8 @@ def test_a_refused_scan_blocks_by_its_reason(body: str, content_type: str) -> No
 
 
 @pytest.mark.parametrize(("body", "content_type"), [(f"a {AWS}", PLAIN), (json.dumps([AWS]), JSON), (f"<p>{AWS}</p>", HTML)])
-def test_when_redaction_does_not_work_nothing_goes_out(
-    body: str, content_type: str, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken: Callable[..., str] = lambda text, _findings: text + "."  # noqa: E731 - a stand-in of one line
-    monkeypatch.setattr(module, "redact", broken)
-    assert is_blocked(decide(body, content_type, scanner), RULE_RESIDUE)
+def test_when_redaction_does_not_work_nothing_goes_out(body: str, content_type: str, scanner: Scanner) -> None:
+    assert is_blocked(decide(body, content_type, scanner, replacement=lambda value, _found: f"{value}."), RULE_RESIDUE)
 
 
 SECRETS = (AWS, GITHUB, MAIL, "5555 5555 5555 4444", "DE89 3704 0044 0532 0130 00", "10.20.30.40:5432")
@@ -268,3 +272,78 @@ def test_released_json_is_json_of_the_same_shape_without_a_secret(scanner: Scann
         assert len(released) == len(value)
     assert not any(secret in found.body for secret in SECRETS)
     assert decide(found.body, JSON, scanner).body == found.body
+
+
+# --- what the caller's terms say -----------------------------------------------------------------------------------------
+
+
+def terms(**said: Any) -> DlpTerms:
+    return terms_for(ContentPolicy(**said), Asked("acme", "anna", "reporter", "orders", "read"))
+
+
+ORDERS = (Shape(agent="orders", fields=("orders[].id",), rows={"orders[].owner": "user"}, asked={"orders[].id": "order"}),)
+ANSWER = '{"orders":[{"id":17,"owner":"anna","iban":"x"},{"id":18,"owner":"bo"}]}'
+
+
+def test_fields_and_rows_beyond_the_scope_do_not_go_out(scanner: Scanner) -> None:
+    said = asked({"order": 17}, ORDERS[0], b"salt")
+    found = decide(ANSWER, JSON, scanner, terms(shapes=ORDERS), Question(said, b"salt"))
+    assert (found.decision, found.rule) == (DlpOutcome.REDACT, RULE_ROW)
+    assert found.body == '{"orders":[{"id":17}]}'
+    assert {one.rule for one in found.findings} == {RULE_FIELD, RULE_ROW}
+
+
+def test_an_answer_about_something_else_is_flagged(scanner: Scanner) -> None:
+    body = '{"orders":[{"id":19,"owner":"anna"}]}'
+    shape = (Shape(agent="orders", asked={"orders[].id": "order"}),)
+    found = decide(body, JSON, scanner, terms(shapes=shape), Question(asked({"order": 17}, shape[0], b"salt"), b"salt"))
+    assert (found.decision, found.rule, found.body) == (DlpOutcome.PASS, RULE_ASKED, body)
+
+
+def test_a_shape_may_block(scanner: Scanner) -> None:
+    found = decide(ANSWER, JSON, scanner, terms(shapes=(Shape(agent="orders", fields=("orders[].id",), over="block"),)))
+    assert is_blocked(found, RULE_SHAPE)
+    assert found.findings
+
+
+def test_of_several_shapes_the_one_that_fits_best_decides(scanner: Scanner) -> None:
+    wide = Shape(agent="orders", fields=("orders",))
+    assert decide(ANSWER, JSON, scanner, terms(shapes=(*ORDERS, wide))).body == ANSWER
+
+
+def test_what_no_shape_can_be_held_against_does_not_go_out(scanner: Scanner) -> None:
+    shapes = terms(shapes=ORDERS)
+    assert is_blocked(decide("order 17 is late", PLAIN, scanner, shapes), RULE_SHAPE)
+    assert is_blocked(decide("<p>order 17</p>", HTML, scanner, shapes), RULE_SHAPE)
+    assert is_blocked(decide("{}", JSON, scanner, terms(shapes=(Shape(agent="orders", roles=("lead",)),))), RULE_SHAPE)
+
+
+def test_an_error_is_a_sentence_and_of_no_shape(scanner: Scanner) -> None:
+    found = decide("no such order", PLAIN, scanner, terms(shapes=ORDERS), Question(failed=True))
+    assert found.decision is DlpOutcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "out"),
+    [
+        ("![x](https://evil.test/?q=1)", PLAIN, "![x](hxxps://evil[.]test/?q=1)"),
+        ('{"a":"[x](https://evil.test/)"}', JSON, '{"a":"[x](hxxps://evil[.]test/)"}'),
+        ("[x](https://docs.example.org/)", PLAIN, "[x](https://docs.example.org/)"),
+    ],
+)
+def test_links_elsewhere_are_defanged_in_every_form(body: str, content_type: str, out: str, scanner: Scanner) -> None:
+    assert decide(body, content_type, scanner, terms(links=("docs.example.org",))).body == out
+
+
+def test_a_link_in_html_leads_nowhere_else(scanner: Scanner) -> None:
+    out = decide('<a href="https://evil.test/">x</a>', HTML, scanner, terms(links=())).body
+    assert "https://evil.test" not in out
+
+
+def test_a_flood_of_links_that_hide_is_blocked(scanner: Scanner) -> None:
+    assert is_blocked(decide("[a]:\\x " * 3_000, PLAIN, scanner), RULE_LINKS)
+
+
+def test_images_lead_nowhere_unless_the_policy_says_so(scanner: Scanner) -> None:
+    assert decide("![x](https://evil.test/p)", PLAIN, scanner).body == "![x](hxxps://evil[.]test/p)"
+    assert decide("[x](https://evil.test/p)", PLAIN, scanner).body == "[x](https://evil.test/p)"

@@ -87,6 +87,24 @@ def test_an_address_that_hides_its_host_is_removed(text: str) -> None:
     assert "evil.test" not in treated(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("![x](https://evil.test/p)", 1),
+        ("![a [b] c](https://evil.test/p)", 1),
+        ("[![x](https://evil.test/p)](https://evil.test)", 2),
+        ("![x][r] and\n\n[r]: https://evil.test/p", 1),
+        ("<b style='background:url(https://evil.test/p)'>", 1),
+        ("[x](https://evil.test/p) <https://evil.test>", 0),
+        ("look![1] at x\n\n[x](https://evil.test/p)", 0),
+        ("[r]: https://evil.test/p", 0),
+        ("<a href='https://evil.test'>", 0),
+    ],
+)
+def test_without_a_list_only_what_is_fetched_by_itself(text: str, found: int) -> None:
+    assert len(elsewhere(text, None)) == found
+
+
 def test_nothing_of_the_address_is_kept_in_the_finding() -> None:
     (found,) = elsewhere("![x](https://evil.test/?q=hunter2)", HOSTS)
     assert found.evidence == ""

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate_workers.dlp.links import RULES, defanged
+from lockgate_workers.dlp.decide import replacing
 from lockgate_workers.dlp.stream import RULE_HELD, RULE_MARKUP, StreamBlockedError, StreamGate, released
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.loading import load_scanner
 from lockgate_workers.scanning.packs import parse_pack
-from lockgate_workers.scanning.redact import marker
+from lockgate_workers.scanning.redact import marker_of
 
 # The keys below are made up; they are put together here so that no leak scanner reports this file.
 AWS = "AKIA" + "Q3XJ7WVT5M2N4RKB"
@@ -28,8 +28,7 @@ def scanner() -> Scanner:
     return load_scanner("dlp")
 
 
-def instead(rule: str, value: str) -> str:
-    return defanged(rule, value) if rule in RULES else marker(rule)
+instead = replacing(marker_of)
 
 
 def streamed(text: str, cuts: list[int], scan: Scanner | None = None) -> str:

@@ -1,31 +1,36 @@
-"""Decide what of a response may go out, and in which form. Pure: text and a scanner in, a decision and the new body out.
+"""Decide what of a response may go out, and in which form. Pure: text, a scanner and terms in, a decision and the new body out.
 
 1. The media type is looked up; one that is not known is blocked, for nobody here can read it.
-2. Markup that would run is taken out (`markup`); JSON is parsed strictly (`json_body`) and treated text by text.
-3. Every text is scanned; a refused scan or a rule that blocks -> block. What a rule redacts is replaced.
-4. What is left is scanned once more, as the client will see it. If anything remains that would have to be redacted -> block.
+2. Markup that would run is taken out (`markup`); JSON is parsed strictly (`json_body`), held against what the caller's scope allows
+   (`shapes`), and treated text by text. Where shapes speak of an answer, one that is not JSON is blocked: nobody can hold it against them.
+3. Every text is scanned, and its links are looked at (`links`); a refused scan or a rule that blocks -> block. What a rule redacts is replaced.
+4. What is left is looked at once more, as the client will see it. If anything remains that would have to be redacted -> block.
 
 A blocked decision carries no body. What the client is told about it is decided by the outcome stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from lockgate_schemas.errors import MalformedError
-from lockgate_workers.dlp import json_body, markup
+from lockgate_workers.dlp import json_body, links, markup, shapes
+from lockgate_workers.dlp.terms import NO_TERMS, DlpTerms
 from lockgate_workers.scanning.content import Scans
-from lockgate_workers.scanning.findings import Action, Finding, ScanResult, strongest
-from lockgate_workers.scanning.redact import redact
+from lockgate_workers.scanning.engines import repeatable
+from lockgate_workers.scanning.findings import Action, Finding, ScanResult, Severity, strongest
+from lockgate_workers.scanning.redact import Replacement, marker_of, redact
 
 RULE_CLEAN: Final = "clean"
 RULE_MARKUP: Final = "markup"
 RULE_MALFORMED: Final = "malformed-body"
 RULE_MEDIA_TYPE: Final = "unknown-media-type"
 RULE_RESIDUE: Final = "residue"
+RULE_LINKS: Final = "too-many-links"
+RULE_SHAPE: Final = "answer-shape"
 
 _PLAIN: Final = frozenset({"text/plain", "text/markdown"})
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -59,13 +64,51 @@ class _BlockedError(Exception):
         super().__init__(rule)
 
 
-def decide(response_body: str, content_type: str, scanner: Scans) -> DlpDecision:
-    """Decide about one response. ``content_type`` is what the agent claims; the decision carries the type in its plain form."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is known of the request that is answered: the obligations on its stamps, and the salt of what they say was asked.
+
+    ``failed`` is whether the agent answers with an error: one sentence, which no shape speaks of.
+    """
+
+    obligations: tuple[str, ...] = ()
+    salt: bytes = b""
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What decides about this one response."""
+
+    scanner: Scans
+    terms: DlpTerms
+    question: Question
+    replacement: Replacement
+
+    @property
+    def shaped(self) -> bool:
+        """Whether shapes speak of this answer."""
+        return not self.question.failed and (self.terms.closed or bool(self.terms.shapes))
+
+
+def decide(  # noqa: PLR0917 - text and type come from the agent, the rest from the gateway
+    response_body: str,
+    content_type: str,
+    scanner: Scans,
+    terms: DlpTerms = NO_TERMS,
+    question: Question | None = None,
+    replacement: Replacement = marker_of,
+) -> DlpDecision:
+    """Decide about one response. ``content_type`` is what the agent claims; the decision carries the type in its plain form.
+
+    ``replacement`` is what is put in the place of a finding of the rules; links are always defanged.
+    """
+    gate = _Gate(scanner, terms, question or Question(), replacement)
     try:
         media_type = _media_type(content_type)
         if media_type == "application/json" or media_type.endswith("+json"):
-            return _json(response_body, media_type, scanner)
-        return _text(response_body, media_type, scanner)
+            return _json(response_body, media_type, gate)
+        return _text(response_body, media_type, gate)
     except _BlockedError as blocked:
         return DlpDecision(DlpOutcome.BLOCK, blocked.rule, blocked.findings)
 
@@ -84,32 +127,77 @@ def _media_type(content_type: str) -> str:
     return media_type
 
 
-def _text(body: str, media_type: str, scanner: Scans) -> DlpDecision:
+def _text(body: str, media_type: str, gate: _Gate) -> DlpDecision:
+    if gate.shaped:
+        raise _BlockedError(RULE_SHAPE)
     cleaned = markup.clean_html(_sound(body)) if media_type == "text/html" else _without_active(_sound(body))
-    (result,) = _scanned((cleaned,), scanner)
-    _check_blocked(result.findings)
-    released = redact(cleaned, result.findings)
-    _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), scanner, result.findings)
-    return _decision(body, released, result.findings, media_type)
+    (result,) = _scanned((cleaned,), gate.scanner)
+    findings = (*result.findings, *_links(cleaned, gate))
+    _check_blocked(findings)
+    released = _redacted(cleaned, findings, gate)
+    _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), gate, findings)
+    return _decision(body, released, findings, media_type)
 
 
-def _json(body: str, media_type: str, scanner: Scans) -> DlpDecision:
+def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     """Scan names and values each for itself, a value with its member's name before it, and put the redacted ones back."""
-    document = _parsed(body)
+    document, beyond = _in_scope(_parsed(body), gate)
     found = _leaves(document)
     cleaned = [json_body.Leaf(_without_active(leaf.text), leaf.lead) if "<" in leaf.text else leaf for leaf in found]
-    results = [
-        _own(leaf, result) for leaf, result in zip(cleaned, _scanned([one.scanned for one in cleaned], scanner), strict=True)
-    ]
-    findings = tuple(finding for result in results for finding in result)
+    scanned = _scanned([one.scanned for one in cleaned], gate.scanner)
+    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, scanned, strict=True)]
+    findings = (*beyond, *(finding for result in results for finding in result))
     _check_blocked(findings)
-    released = [redact(leaf.text, own) if own else leaf.text for leaf, own in zip(cleaned, results, strict=True)]
+    released = [_redacted(leaf.text, own, gate) if own else leaf.text for leaf, own in zip(cleaned, results, strict=True)]
     changed = {index: new for index, (new, old) in enumerate(zip(released, found, strict=True)) if new is not old.text}
-    if not changed:
+    if not changed and not any(not one.action.passes for one in beyond):
         return _decision(body, body, findings, media_type)
     new_body = json_body.rewritten(document, changed.get)
-    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body))], scanner, findings)
+    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body))], gate, findings)
     return _decision(body, new_body, findings, media_type)
+
+
+def _in_scope(document: Any, gate: _Gate) -> tuple[Any, tuple[Finding, ...]]:
+    """What of a document is within the caller's scope, and a finding for each time that something is not."""
+    if not gate.shaped:
+        return document, ()
+    if gate.terms.closed:
+        raise _BlockedError(RULE_SHAPE)
+    who = gate.terms.asked
+    principal = {"tenant": who.tenant, "user": who.user, "client": who.client}
+    tried = [(shapes.shaped(document, shape, principal), shape) for shape in gate.terms.shapes]
+    fit, shape = min(tried, key=lambda one: (one[0].blocked, sum(one[0].broken.values())))
+    elsewhere = shapes.outside(fit.document, shape, gate.question.obligations, gate.question.salt)
+    findings = (*_noted(fit.broken, Action.REDACT), *_noted({shapes.RULE_ASKED: elsewhere}, Action.FLAG))
+    if fit.blocked:
+        raise _BlockedError(RULE_SHAPE, findings)
+    return fit.document, findings
+
+
+def _noted(counts: Mapping[str, int], action: Action) -> tuple[Finding, ...]:
+    return tuple(Finding(rule, 0, 0, Severity.MEDIUM, action, "") for rule, count in counts.items() for _ in range(count))
+
+
+def _links(text: str, gate: _Gate) -> tuple[Finding, ...]:
+    try:
+        return links.elsewhere(text, gate.terms.links)
+    except links.TooManyLinksError:
+        raise _BlockedError(RULE_LINKS) from None
+
+
+def _redacted(text: str, findings: Sequence[Finding], gate: _Gate) -> str:
+    return redact(text, findings, replacing(gate.replacement))
+
+
+def replacing(replacement: Replacement) -> Replacement:
+    """What is put in the place of findings of rules and links alike."""
+
+    def instead(value: str, found: Sequence[Finding]) -> str:
+        if all(one.rule in links.RULES for one in found):
+            return links.defanged(found[0].rule, value)
+        return replacement(value, found)
+
+    return instead
 
 
 def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
@@ -135,10 +223,10 @@ def _check_blocked(findings: tuple[Finding, ...]) -> None:
         raise _BlockedError(decisive.rule, findings)
 
 
-def _check_residue(texts: Sequence[str], scanner: Scans, findings: tuple[Finding, ...]) -> None:
-    """Scan what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
-    for result in _scanned(texts, scanner):
-        if any(not one.action.passes for one in result.findings):
+def _check_residue(texts: Sequence[str], gate: _Gate, findings: tuple[Finding, ...]) -> None:
+    """Look at what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
+    for text, result in zip(texts, _scanned(texts, repeatable(gate.scanner)), strict=True):
+        if any(not one.action.passes for one in (*result.findings, *_links(text, gate))):
             raise _BlockedError(RULE_RESIDUE, findings)
 
 

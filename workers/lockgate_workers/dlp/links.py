@@ -33,6 +33,8 @@ _BEGINS: Final = re.compile(
     r"|\b(?P<attribute>(?:href|src|srcset|background|poster|action|formaction|data|cite|longdesc|ping|url)\s*[=(]\s*[\"']?)",
     re.IGNORECASE,
 )
+_DEFINED: Final = re.compile(r"\]:\s*<?[^\S\n]*\Z")
+_LOADED: Final = re.compile(r"(?:src|srcset|background|poster|data|url)\s*[=(]\s*[\"']?\Z", re.IGNORECASE)
 # An address that begins like none of these is relative: most do, and are not looked at any further.
 _LEADS: Final = re.compile(
     r"(?!mailto:|tel:)[\x00-\x20]*(?:[&\\]|/[\x00-\x20]*[/\\&]|[a-z0-9+.\-\x00-\x20\x7f-\U0010ffff]{1,64}(?:[&\\]|:(?!:)))",
@@ -45,7 +47,7 @@ _ENDS: Final = {"attribute": re.compile("[<>\"']")}
 _ENDS_ELSE: Final = re.compile(r"[\s<>]")
 _PLAIN: Final = re.compile(r"(?:https?:)?//([A-Za-z0-9.\-]+)(?::[0-9]{1,5})?(?=[/?#)\]'\"\s]|$)", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.\-]{1,31}):(?=[^:])", re.IGNORECASE)
-_HARMLESS: Final = frozenset({"mailto", "tel"})
+_HARMLESS: Final = frozenset({"mailto", "tel", "hxxp", "hxxps"})
 _RUNS: Final = frozenset({"javascript", "vbscript", "data", "file", "ftp", "ws", "wss", "blob", "filesystem", "view-source"})
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _DROPPED: Final = dict.fromkeys([*range(0x21), 0x7F, 0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF])
@@ -56,15 +58,18 @@ class TooManyLinksError(Exception):
     """More addresses than an answer has reason to hold. The stage blocks: what was not looked at is not harmless."""
 
 
-def elsewhere(text: str, hosts: Collection[str]) -> tuple[Finding, ...]:
+def elsewhere(text: str, hosts: Collection[str] | None) -> tuple[Finding, ...]:
     """Return the addresses in ``text`` that lead to a host which is not in ``hosts`` nor below one that begins with a dot there.
+
+    Without ``hosts`` only what is fetched without a click is looked at, images above all, and no host is allowed.
 
     Raises:
         TooManyLinksError: there are too many to look at each.
     """
     if not any(sign in text for sign in ("](", "]:", "<")):  # attributes stand in tags
         return ()
-    return tuple(_findings(text, frozenset(one.lower() for one in hosts)))
+    found = _findings(text, frozenset(one.lower() for one in hosts or ()))
+    return tuple(found if hosts is not None else (one for one in found if _fetched(text, one.start)))
 
 
 def defanged(rule: str, value: str) -> str:
@@ -95,6 +100,12 @@ def _findings(text: str, hosts: frozenset[str]) -> Iterator[Finding]:
             rule, last = ("", start) if host is None or _allowed(host, hosts) else (RULE_HIDDEN, start + len(address))
         if rule:
             yield Finding(rule, start, last, Severity.MEDIUM, Action.REDACT, "")
+
+
+def _fetched(text: str, place: int) -> bool:
+    """Whether an address is, or may be, that of an image: one whose description begins before it, or a definition in a text with images."""
+    before = text[max(0, place - MOST_CHARACTERS) : place].rpartition("\n\n")[2]
+    return "![" in before or (_DEFINED.search(before) is not None and "![" in text) or _LOADED.search(before) is not None
 
 
 def _in_tag(text: str, place: int) -> bool:

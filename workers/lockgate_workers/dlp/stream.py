@@ -20,7 +20,7 @@ from lockgate_workers.dlp import links, markup
 from lockgate_workers.scanning.content import Scans
 from lockgate_workers.scanning.findings import Action, Finding, strongest
 from lockgate_workers.scanning.reach import RUN, Far, Reach, reach_of
-from lockgate_workers.scanning.redact import Replacement, marker, unions
+from lockgate_workers.scanning.redact import Replacement, marker_of, unions
 
 RULE_MARKUP: Final = "markup"
 RULE_RESIDUE: Final = "residue"
@@ -49,7 +49,7 @@ class StreamBlockedError(Exception):
 class StreamGate:
     """One answer in pieces. Not to be shared, and of no use once it raised or was closed."""
 
-    def __init__(self, scanner: Scans, hosts: Sequence[str] = (), replacement: Replacement | None = None) -> None:
+    def __init__(self, scanner: Scans, hosts: Sequence[str] | None = None, replacement: Replacement = marker_of) -> None:
         """``hosts`` are those that links may lead to; ``replacement`` is what stands in the place of a finding."""
         self._scanner = scanner
         self._hosts = hosts
@@ -129,7 +129,7 @@ class StreamGate:
         return piece
 
 
-def released(text: str, scanner: Scans, hosts: Sequence[str] = (), replacement: Replacement | None = None) -> str:
+def released(text: str, scanner: Scans, hosts: Sequence[str] | None = None, replacement: Replacement = marker_of) -> str:
     """What a complete text goes out as.
 
     Raises:
@@ -140,7 +140,7 @@ def released(text: str, scanner: Scans, hosts: Sequence[str] = (), replacement: 
     return gate.close()
 
 
-def _findings(text: str, scanner: Scans, hosts: Sequence[str]) -> tuple[Finding, ...]:
+def _findings(text: str, scanner: Scans, hosts: Sequence[str] | None) -> tuple[Finding, ...]:
     result = scanner.scan(text)
     if result.refusal is not None:
         raise StreamBlockedError(result.refusal.value)
@@ -150,18 +150,16 @@ def _findings(text: str, scanner: Scans, hosts: Sequence[str]) -> tuple[Finding,
         raise StreamBlockedError(RULE_LINKS) from None
 
 
-def _check_residue(text: str, scanner: Scans, hosts: Sequence[str], found: tuple[Finding, ...]) -> None:
+def _check_residue(text: str, scanner: Scans, hosts: Sequence[str] | None, found: tuple[Finding, ...]) -> None:
     if any(not one.action.passes for one in _findings(text, scanner, hosts)):
         raise StreamBlockedError(RULE_RESIDUE, found)
 
 
-def _emitted(
-    text: str, findings: Sequence[Finding], start: int, until: int, replacement: Replacement | None
-) -> tuple[list[str], int]:
+def _emitted(text: str, findings: Sequence[Finding], start: int, until: int, replacement: Replacement) -> tuple[list[str], int]:
     """The redacted text from ``start`` on, and where it ends: at ``until``, or before the first place that is not settled then."""
     pieces: list[str] = []
     place = start
-    for first, end, rule in unions(findings):
+    for first, end, found in unions(findings):
         if end <= start:
             continue
         if first >= until:
@@ -171,7 +169,7 @@ def _emitted(
         if end > until:
             until = first
             break
-        pieces += (text[place:first], replacement(rule, text[first:end]) if replacement else marker(rule))
+        pieces += (text[place:first], replacement(text[first:end], found))
         place = end
     pieces.append(text[place:until])
     return pieces, until

@@ -29,14 +29,14 @@ class Asked:
 class DlpTerms:
     """What holds for one answer.
 
-    ``links`` are the hosts that an answer may lead to, ``operators`` what stands in the place of findings (the first whose ``finds`` fits),
+    ``links`` are the hosts that an answer may lead to (None: see `links`), ``operators`` what stands in the place of findings (the first whose ``finds`` fits),
     ``names`` whether and how a language model looks at it. ``shapes`` are those that speak of this caller, all equally specific: an
     answer may hold what any of them allows. ``closed`` says that shapes speak of this agent and action but none of this caller:
     nothing structured may go out to them.
     """
 
     asked: Asked = Asked()
-    links: tuple[str, ...] = ()
+    links: tuple[str, ...] | None = None
     shapes: tuple[Shape, ...] = ()
     closed: bool = False
     operators: tuple[Operator, ...] = ()

@@ -5,39 +5,44 @@ Overlapping spans become one. Flags and alerts change nothing. Whether the resul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from lockgate_workers.scanning.findings import Finding
 
-Replacement = Callable[[str, str], str]
-"""From a rule's id and what it found to what is put there instead."""
+Replacement = Callable[[str, Sequence[Finding]], str]
+"""From what stands at a place, and the overlapping findings that found it, to what is put there instead."""
 
 
 def marker(rule: str) -> str:
-    """What stands in the place of a redacted span."""
+    """The name of what stood there."""
     return f"[REDACTED:{rule}]"
 
 
-def redact(text: str, findings: Iterable[Finding], replacement: Replacement | None = None) -> str:
-    """Return the text with every span of a ``redact`` or ``block`` finding replaced, by its marker unless ``replacement`` says otherwise."""
+def marker_of(_value: str, found: Sequence[Finding]) -> str:
+    """The marker of the strongest finding: what stands there unless an operator says otherwise."""
+    return marker(max(found, key=lambda one: one.weight).rule)
+
+
+def redact(text: str, findings: Iterable[Finding], replacement: Replacement = marker_of) -> str:
+    """Return the text with every span of a ``redact`` or ``block`` finding replaced."""
     pieces: list[str] = []
     position = 0
-    for start, end, rule in unions(findings):
-        pieces += (text[position:start], replacement(rule, text[start:end]) if replacement else marker(rule))
+    for start, end, found in unions(findings):
+        pieces += (text[position:start], replacement(text[start:end], found))
         position = end
     pieces.append(text[position:])
     return "".join(pieces)
 
 
-def unions(findings: Iterable[Finding]) -> list[tuple[int, int, str]]:
-    """Unite overlapping spans; the strongest finding of a union names it."""
-    spans: list[tuple[int, int, Finding]] = []
+def unions(findings: Iterable[Finding]) -> list[tuple[int, int, tuple[Finding, ...]]]:
+    """Unite overlapping spans of findings that do not let the text pass, in order of place."""
+    spans: list[tuple[int, int, tuple[Finding, ...]]] = []
     for finding in sorted(findings, key=lambda one: (one.start, -one.end)):
         if finding.action.passes:
             continue
         if spans and finding.start < spans[-1][1]:
-            start, end, named = spans[-1]
-            spans[-1] = (start, max(end, finding.end), max(named, finding, key=lambda one: one.weight))
+            start, end, found = spans[-1]
+            spans[-1] = (start, max(end, finding.end), (*found, finding))
         else:
-            spans.append((finding.start, finding.end, finding))
-    return [(start, end, named.rule) for start, end, named in spans]
+            spans.append((finding.start, finding.end, (finding,)))
+    return spans
