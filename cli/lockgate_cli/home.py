@@ -62,6 +62,11 @@ class Home:
         """The bearer token of the operator's door."""
         return read_private(self.folder / "admin.token").decode()
 
+    @property
+    def compiled(self) -> Path:
+        """Where compiled rules are kept, so that the next start need not compile them."""
+        return self.folder / "compiled"
+
     def content_salt(self) -> bytes:
         """What keys evidence and the list of allowed values: the same for every worker of this gateway, and told to nobody."""
         salt = read_private(self.folder / SALT_FILE)

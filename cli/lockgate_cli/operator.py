@@ -16,8 +16,10 @@ _TIMEOUT = 30.0
 class Operator:
     """Calls the admin API of the gateway that runs in ``home``. Raises `UnavailableError` when none does."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, patience: float = _TIMEOUT) -> None:
+        """``patience`` is how many seconds an answer may take."""
         self._url = home.running().admin_url
+        self._patience = patience
         self._headers = {"Authorization": f"Bearer {home.admin_token()}"}
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -26,7 +28,7 @@ class Operator:
         headers = self._headers if content is None else {**self._headers, "Content-Type": "application/json"}
         try:
             # Loopback: no proxy of the environment gets to see the token.
-            with httpx.Client(base_url=self._url, headers=headers, timeout=_TIMEOUT, trust_env=False) as client:
+            with httpx.Client(base_url=self._url, headers=headers, timeout=self._patience, trust_env=False) as client:
                 answer = client.request(method, path, content=content)
         except httpx.HTTPError:
             raise UnavailableError("the operator's door does not answer") from None

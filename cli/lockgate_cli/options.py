@@ -9,6 +9,7 @@ import typer
 
 from lockgate_cli.config import default_home
 from lockgate_cli.home import Home, open_home
+from lockgate_schemas.errors import ConfigurationError
 
 HomeOption = Annotated[
     Path | None,
@@ -24,3 +25,13 @@ def home_at(folder: Path | None) -> Home:
     if folder is None and not (chosen / "trust.json").exists() and (demo / "trust.json").exists():
         chosen = demo
     return open_home(chosen)
+
+
+def home_if_any(folder: Path | None) -> Home | None:
+    """As `home_at`, and nothing when no folder was named and there is no home here: for what the shipped rules can answer too."""
+    try:
+        return home_at(folder)
+    except ConfigurationError:
+        if folder is not None or default_home().exists():
+            raise
+        return None

@@ -6,6 +6,7 @@ Both scanners are built here as the gates build them. Applying a policy is the o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from lockgate_cli.home import Home
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.content import ContentPolicy, content_digest, parse_content
+from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.content import TunedScanners
 from lockgate_workers.scanning.loading import ScannerKind
 from lockgate_workers.scanning.overrides import check_rule_names
@@ -25,10 +27,14 @@ RULE_FOLDERS: Final[Mapping[ScannerKind, str]] = {"injection": "inspection", "dl
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Where the rules of a home come from. ``folders`` is empty without one: then the shipped packs are all there is."""
+    """Where the rules of a home come from. ``folders`` is empty without one: then the shipped packs are all there is.
+
+    ``cache`` is where compiled rules are kept: what the operator's door compiled to check a policy, the gates only have to load.
+    """
 
     folders: Mapping[ScannerKind, Path]
     salt: bytes | None = None
+    cache: Path | None = None
 
     @classmethod
     def of(cls, home: Home | None) -> Rulebook:
@@ -36,11 +42,11 @@ class Rulebook:
         if home is None:
             return cls({})
         folders = {kind: home.rules_folder(RULE_FOLDERS[kind]) for kind in KINDS}
-        return cls({kind: folder for kind, folder in folders.items() if folder is not None}, home.content_salt())
+        return cls({kind: folder for kind, folder in folders.items() if folder is not None}, home.content_salt(), home.compiled)
 
     def source(self, kind: ScannerKind) -> ScannerSource:
         """What builds one gate's scanner."""
-        return ScannerSource(kind, self.folders.get(kind), salt=self.salt)
+        return ScannerSource(kind, self.folders.get(kind), salt=self.salt, cache=self.cache)
 
     def scanners(self, kind: ScannerKind, record: ContentRecord | None = None) -> TunedScanners:
         """One gate's scanner under a content policy. Raises `ConfigurationError`, which names pack and rule."""
@@ -57,3 +63,21 @@ class Rulebook:
         scanners = [self.scanners(kind, record) for kind in KINDS]
         check_rule_names(policy, {rule.id for one in scanners for rule in one.scanner.rules})
         return policy
+
+
+def chosen_kinds(only: str) -> tuple[ScannerKind, ...]:
+    """The scanners to look at: all, or the one that is named. Raises `ConfigurationError`."""
+    if only and only not in KINDS:
+        raise ConfigurationError(f"there is no such scanner: {' and '.join(KINDS)} are the ones there are")
+    return tuple(kind for kind in KINDS if only in {"", kind})
+
+
+async def content_in_force(home: Home | None) -> ContentRecord | None:
+    """The content policy in force in a home, read from its ledger; nothing without a home, or before a gateway ran in it."""
+    if home is None:
+        return None
+    from lockgate_cli.process import open_ledger  # noqa: PLC0415 - what the shipped rules can answer needs no database
+
+    async with AsyncExitStack() as stack:
+        ledger = await open_ledger(home, stack, appends=False)
+        return (await ledger.directory()).content

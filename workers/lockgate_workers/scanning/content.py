@@ -17,10 +17,12 @@ from typing import Final, Protocol
 from lockgate_schemas.content import EMPTY, ContentPolicy
 from lockgate_workers.scanning.allowing import Allowance
 from lockgate_workers.scanning.engines import repeatable
-from lockgate_workers.scanning.findings import ScanResult
+from lockgate_workers.scanning.findings import Finding, ScanResult
 from lockgate_workers.scanning.overrides import acted, actions_for
 from lockgate_workers.scanning.packs import Rule
 
+ALLOWED: Final = "allowed"
+"""What becomes of a finding whose value is on the list: nothing."""
 _CALLERS: Final = 4_096
 """Tenants and agents whose tuned scanner is kept; each is a few small tables."""
 
@@ -48,34 +50,40 @@ class Scans(Protocol):
 
 
 class TunedScanner:
-    """A scanner as it is for one tenant and agent on one day."""
+    """A scanner as it is for one tenant and agent on one day. ``plain`` is the one below it."""
 
     def __init__(self, scanner: Scans, policy: ContentPolicy, tenant: str, agent: str, today: date, *, digest: str) -> None:
         self.digest: Final = digest
         self.rules: Final = scanner.rules
-        self._scanner = scanner
+        self.plain = scanner
         self._actions = actions_for(policy.rules, tenant, agent, today)
         self._allowance = Allowance(policy.allowed, tenant, agent, today)
         self._changes = bool(self._actions) or bool(self._allowance)
 
     def scan(self, text: str) -> ScanResult:
         """See `Scans.scan`."""
-        return self._tuned(self._scanner.scan(text))
+        return self._tuned(self.plain.scan(text))
 
     def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
         """See `Scans.scan_all`."""
-        results = self._scanner.scan_all(texts)
+        results = self.plain.scan_all(texts)
         return tuple(map(self._tuned, results)) if self._changes else results
 
     @property
     def repeatable(self) -> TunedScanner:
         """This scanner for what is about to go out: without engines that cannot be asked about their own outcome."""
-        part = repeatable(self._scanner)
-        if part is self._scanner:
+        part = repeatable(self.plain)
+        if part is self.plain:
             return self
         again = copy.copy(self)
-        again._scanner = part  # noqa: SLF001 - a copy of this very object, being made
+        again.plain = part
         return again
+
+    def action_of(self, finding: Finding) -> str:
+        """What becomes of a finding of the plain scanner: its action, or that it is none (`OFF`, `ALLOWED`)."""
+        if self._allowance.admits(finding):
+            return ALLOWED
+        return self._actions.get(finding.rule, finding.action.value)
 
     def _tuned(self, result: ScanResult) -> ScanResult:
         if not self._changes or not result.findings:

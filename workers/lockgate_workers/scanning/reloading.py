@@ -150,13 +150,15 @@ class ScannerSource:
         folder: Path | None = None,
         *,
         salt: bytes | None = None,
+        cache: Path | None = None,
         load: Callable[..., Scans] = load_scanner,
         parts: tuple[str, ...] = (),
     ) -> None:
-        """``folder`` holds more packs. ``salt`` keys evidence and allow list; ``parts`` are digests of what else decides."""
+        """``folder`` holds more packs, ``cache`` what was compiled before. ``salt`` keys evidence, allow list and cache; ``parts`` are digests of what else decides."""
         self._kind: ScannerKind = kind
         self._folder = folder
         self._salt = salt
+        self._cache = cache
         self._load = load
         self._parts = parts
         self._kept: tuple[tuple[str, ...], Scans] | None = None
@@ -170,5 +172,5 @@ class ScannerSource:
     def _scanner(self, own: tuple[Pack, ...]) -> Scans:
         key = tuple(f"{pack.name} {pack.digest}" for pack in own)
         if self._kept is None or self._kept[0] != key:
-            self._kept = key, self._load(self._kind, self._folder, own=own, evidence_key=self._salt)
+            self._kept = key, self._load(self._kind, self._folder, own=own, evidence_key=self._salt, cache=self._cache)
         return self._kept[1]

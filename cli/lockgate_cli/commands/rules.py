@@ -1,0 +1,179 @@
+"""``lockgate rules``: which rules there are, whether they do what they say, what they say of a text, and what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from lockgate_cli.allowing import added, entries_for, written
+from lockgate_cli.commands.content import APPLYING
+from lockgate_cli.commands.rule_packs import bench, try_examples
+from lockgate_cli.exits import guarded
+from lockgate_cli.explaining import Said, explained
+from lockgate_cli.operator import Operator
+from lockgate_cli.options import HomeOption, JsonOption, home_at, home_if_any
+from lockgate_cli.render import console, decision_text, print_json, table
+from lockgate_cli.rulebook import KINDS, Rulebook, chosen_kinds, content_in_force
+from lockgate_cli.texts import STANDARD_INPUT, standard_input, typed_secret
+from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.scanning.content import TunedScanners, day
+from lockgate_workers.scanning.findings import Category
+from lockgate_workers.scanning.loading import ScannerKind
+from lockgate_workers.scanning.overrides import OFF, actions_for
+from lockgate_workers.scanning.packs import Rule
+
+rules = typer.Typer(no_args_is_help=True, help="List, test, explain and measure the rules of the content gates.")
+rules.command("test")(try_examples)
+rules.command("bench")(bench)
+
+ScannerOption = Annotated[str, typer.Option("--scanner", help="Only this scanner: injection or dlp.", show_default=False)]
+TenantOption = Annotated[str, typer.Option(help="As it is for this tenant.", show_default=False)]
+AgentOption = Annotated[str, typer.Option(help="As it is for this agent.", show_default=False)]
+RuleOption = Annotated[str, typer.Option("--rule", help="The rule whose finding is to pass.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One rule as it is shown. ``action`` is what holds, ``pack_action`` what its pack asks for."""
+
+    rule: str
+    scanner: str
+    category: str
+    severity: str
+    confidence: float
+    pack_action: str
+    action: str
+    title: str
+    description: str
+
+
+@rules.command("list")
+@guarded
+def list_rules(
+    scanner: ScannerOption = "",
+    category: Annotated[Category | None, typer.Option(help="Only rules of this kind.", show_default=False)] = None,
+    tenant: TenantOption = "",
+    agent: AgentOption = "",
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Show the rules in force: the shipped ones, the installation's own, and what its content policy makes of them."""
+    listed = [
+        _listed(kind, rule, actions)
+        for kind, scanners in _scanners(home, scanner).items()
+        for actions in [actions_for(scanners.policy.rules, tenant, agent, _today())]
+        for rule in scanners.scanner.rules
+        if category in {None, rule.category}
+    ]
+    if as_json:
+        print_json(listed)
+        return
+    rows = [(one.rule, one.scanner, one.category, one.severity, _action(one), one.title) for one in listed]
+    table(f"{len(rows)} rules", ("rule", "scanner", "category", "severity", "action", "finds"), rows, empty="none of this kind")
+
+
+@rules.command("explain")
+@guarded
+def explain(
+    text: Annotated[str, typer.Argument(help="The text, or - for standard input (a secret does not belong into an argument).")],
+    scanner: ScannerOption = "",
+    tenant: TenantOption = "",
+    agent: AgentOption = "",
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Show what each rule says of a text: where it fired, and what becomes of it. What was found is shown as dots."""
+    said_by: dict[str, list[Said]] = {}
+    refused: dict[str, str] = {}
+    given = standard_input() if text == STANDARD_INPUT else text
+    for kind, scanners in _scanners(home, scanner).items():
+        said_by[kind], refused[kind] = explained(given, scanners.tuned(tenant, agent, _today()))
+    if as_json:
+        print_json({kind: {"refused": refused[kind], "findings": said} for kind, said in said_by.items()})
+        return
+    for name, said in said_by.items():
+        if refused[name]:
+            console.print(f"[bold]{name}[/]: [red]the scan was refused ({refused[name]}); the gate would block[/]")
+            continue
+        rows = [
+            (one.rule, f"{one.line}:{one.column}", one.severity, decision_text(one.action), Text(one.excerpt)) for one in said
+        ]
+        table(name, ("rule", "place", "severity", "action", "in"), rows, empty="no rule says anything")
+
+
+@rules.command("allow")
+@guarded
+def allow(
+    rule: RuleOption,
+    reason: Annotated[str, typer.Option(help="Why the value is harmless.")],
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day; without one, for good.", show_default=False)
+    ] = None,
+    tenant: TenantOption = "",
+    agent: AgentOption = "",
+    apply: Annotated[bool, typer.Option("--apply", help="Add it to the content policy in force.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Make an entry that lets one known value pass. The value is read from standard input or asked for, and kept as a salted hash."""
+    found = home_at(home)
+    book = Rulebook.of(found)
+    record = asyncio.run(content_in_force(found))
+    scanners = next((one for kind in KINDS if _has(one := book.scanners(kind, record), rule)), None)
+    if scanners is None:
+        raise ConfigurationError(f"no rule is named {rule}: `lockgate rules list` shows them")
+    last = until.date() if until else None
+    value = typed_secret("value")
+    entries = entries_for(
+        value, scanners.scanner, found.content_salt(), rule=rule, reason=reason, tenant=tenant, agent=agent, until=last
+    )
+    if not apply:
+        sys.stdout.write("allowed:\n" + written(entries))
+        return
+    operator = Operator(found, patience=APPLYING)
+    text = added(operator.call("GET", "/admin/content")["text"], entries)
+    version = operator.call("PUT", "/admin/content", {"text": text})["version"]
+    console.print(f"[green]✓[/] allowed; content policy version {version} is in force")
+
+
+def _has(scanners: TunedScanners, rule: str) -> bool:
+    return any(one.id == rule for one in scanners.scanner.rules)
+
+
+def _scanners(folder: Path | None, only: str) -> dict[ScannerKind, TunedScanners]:
+    """The scanners as they hold in a home, or as they are shipped where there is none."""
+    home = home_if_any(folder)
+    book = Rulebook.of(home)
+    record = asyncio.run(content_in_force(home))
+    return {kind: book.scanners(kind, record) for kind in chosen_kinds(only)}
+
+
+def _today() -> date:
+    return day(int(datetime.now(UTC).timestamp() * 1000))
+
+
+def _listed(kind: str, rule: Rule, actions: Mapping[str, str]) -> Listed:
+    return Listed(
+        rule=rule.id,
+        scanner=kind,
+        category=rule.category.value,
+        severity=rule.severity.value,
+        confidence=rule.confidence,
+        pack_action=rule.action.value,
+        action=actions.get(rule.id, rule.action.value),
+        title=rule.title,
+        description=rule.description,
+    )
+
+
+def _action(one: Listed) -> Text:
+    """The action that holds, and a mark where it is not the pack's."""
+    shown = Text(OFF, style="dim") if one.action == OFF else decision_text(one.action)
+    return shown if one.action == one.pack_action else shown.append(f" (not {one.pack_action})", style="dim")
