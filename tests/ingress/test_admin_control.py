@@ -384,3 +384,16 @@ async def test_listener_is_served_on_loopback(control: Control) -> None:
 async def test_revoking_twice_is_an_error_of_ours(control: Control) -> None:
     with pytest.raises(LockgateError):
         await control.remove_agent("nobody")
+
+
+async def test_alerts_over_the_listener(world: World, admin: httpx.AsyncClient) -> None:
+    raised = await admin.post("/admin/alerts", json={"destination": "pager"})
+    assert (raised.status_code, raised.json()) == (201, {"number": 1})
+    assert (await admin.post("/admin/alerts/1/acknowledgement", json={"note": "seen"})).status_code == 201
+    found = await world.ledger.alerts.alert(1)
+    assert (found.acknowledged_by, found.note, found.destinations) == ("operator", "seen", ("pager",))
+    assert (await admin.post("/admin/alerts/2/acknowledgement", json={})).status_code == 404
+    assert (await admin.post(f"/admin/alerts/{10**30}/acknowledgement", json={})).status_code == 422
+    assert (await admin.post("/admin/alerts/1/acknowledgement", json={"note": "x" * 501})).status_code == 422
+    assert (await admin.post("/admin/alerts", json={"destination": "http://10.0.0.1/"})).status_code == 422
+    assert len(await world.ledger.alerts.newest(10)) == 1

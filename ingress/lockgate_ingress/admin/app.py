@@ -13,7 +13,9 @@ import msgspec
 from starlette.routing import Route, Router
 
 from lockgate_ingress.admin.bodies import (
+    Acknowledgement,
     AgentAdded,
+    AlertTest,
     BrokerCredential,
     ClientAdded,
     Grant,
@@ -60,6 +62,8 @@ def admin_app(control: Control, *, token: str, bounds: Bounds, hosts: frozenset[
             "POST": _Call(routes.grant, Grant),
             "DELETE": _Call(routes.revoke, Grant),
         },
+        "/admin/alerts": {"POST": _Call(routes.test_alert, AlertTest)},
+        "/admin/alerts/{number:int}/acknowledgement": {"POST": _Call(routes.acknowledge_alert, Acknowledgement)},
         "/admin/policy": {"GET": _Call(routes.policy), "PUT": _Call(routes.apply_policy, NewPolicy)},
         _CONTENT: {"GET": _Call(routes.content), "PUT": _Call(routes.apply_content, NewContent)},
     }
@@ -214,6 +218,13 @@ class _Routes:
 
     async def revoke(self, body: Grant) -> dict[str, str]:
         await self._control.revoke(body.binding)
+        return _DONE
+
+    async def test_alert(self, body: AlertTest) -> dict[str, int]:
+        return {"number": await self._control.test_alert(body.destination)}
+
+    async def acknowledge_alert(self, body: Acknowledgement, number: int) -> dict[str, str]:
+        await self._control.acknowledge_alert(number, body.note)
         return _DONE
 
     async def policy(self) -> dict[str, Any]:

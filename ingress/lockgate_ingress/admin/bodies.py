@@ -74,6 +74,18 @@ class NewContent(_Closed, frozen=True):
     text: str
 
 
+class Acknowledgement(_Closed, frozen=True):
+    """That an alert was seen, with a few words if there are any."""
+
+    note: str = ""
+
+
+class AlertTest(_Closed, frozen=True):
+    """An alert about nothing, for one destination of the settings."""
+
+    destination: str
+
+
 class BrokerCredential(msgspec.Struct, frozen=True):
     """The one time that a credential is shown: to the operator who asked for it."""
 

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from lockgate_broker.port import Credential, Provisioner
 from lockgate_ingress.faults import described
-from lockgate_ledger.port import AdminPort, DirectoryPort
+from lockgate_ledger.port import AdminPort, AlertDeskPort, DirectoryPort
 from lockgate_ledger.records import AgentRecord, Binding, ClientRecord, Directory, KeyRecord
 from lockgate_schemas.content import content_digest
 from lockgate_schemas.envelope import digest_of
@@ -33,6 +33,11 @@ _log = logging.getLogger(__name__)
 
 class ControlLedger(AdminPort, DirectoryPort, Protocol):
     """What control needs of the ledger."""
+
+    @property
+    def alerts(self) -> AlertDeskPort:
+        """The operator's side of alerts."""
+        ...
 
 
 class Notifier(Protocol):
@@ -59,6 +64,9 @@ class AddedAgent:
     agent: AgentRecord
     credential: Credential
 
+
+OPERATOR: Final = "operator"
+"""Who acts through the operator's listener: whoever holds the one token."""
 
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}\Z")
 
@@ -209,6 +217,16 @@ class Control:
         version = await self._ledger.apply_content(text, content_digest(text), self._clock())
         await self._changed()
         return version
+
+    # --- alerts ----------------------------------------------------------------------------------------------------
+
+    async def acknowledge_alert(self, number: int, note: str) -> None:
+        """Note that the operator has seen an alert. Raises `NotFoundError`, `InvalidRequestError`."""
+        await self._ledger.alerts.acknowledge(number, by=OPERATOR, note=note, now=self._clock())
+
+    async def test_alert(self, destination: str) -> int:
+        """Raise an alert about nothing for one destination; return its number. Raises `NameRefusedError`."""
+        return await self._ledger.alerts.raise_test(checked_name(destination, what="destination"), self._clock())
 
     # --- how things are --------------------------------------------------------------------------------------------
 
