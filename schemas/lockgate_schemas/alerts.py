@@ -25,7 +25,7 @@ SHIPPED: Final = (
 )
 """The alerts that hold where the content policy names none."""
 
-OVER_BUDGET: Final = frozenset({"scan-size", "scan-time", "scan-findings", "scan-engine"})
+OVER_BUDGET: Final = frozenset({"scan-size", "scan-work", "scan-time", "scan-findings", "scan-engine"})
 """The rules of a refusal that says something about the scanner, not about what was in the message."""
 
 TEST: Final = "test"

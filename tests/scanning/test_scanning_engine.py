@@ -95,11 +95,27 @@ def test_size_is_counted_in_bytes(small: Build) -> None:
 
 
 def test_what_unfolds_without_end_is_refused(small: Build) -> None:
-    assert small(ScanLimits(max_bytes=30_000)).scan("\ufdfa" * 9_999).refusal is Refusal.SIZE
+    scanner = small(ScanLimits(max_work=10_000, work_per_byte=60))
+    assert scanner.scan("x" * 29_997).refusal is None
+    assert scanner.scan("\ufdfa" * 9_999).refusal is Refusal.WORK
+
+
+def test_work_grows_with_what_is_done_and_the_allowance_with_the_size(small: Build) -> None:
+    clean, full = small().explain("plain words " * 100), small().explain("canary-abcd1234 " * 100)
+    assert 0 < clean.work < full.work <= full.allowed
+    assert small().explain("plain words " * 200).allowed > clean.allowed
+
+
+def test_time_is_allowed_by_size(small: Build) -> None:
+    limits = ScanLimits(max_seconds=20, seconds_per_mb=10_000)
+    for size, refusal in ((1, Refusal.TIME), (200, None)):
+        ticks = itertools.count()
+        scanner = small(limits, clock=lambda ticks=ticks: float(next(ticks)))
+        assert scanner.scan("canary-abcd1234 " * 30 + " " * size * 100).refusal is refusal
 
 
 def test_too_many_candidates_are_refused(small: Build) -> None:
-    scanner = small(ScanLimits(max_findings=10))
+    scanner = small(ScanLimits(max_findings=10, findings_per_kb=0))
     assert scanner.scan("canary-abcd1234 " * 10).refusal is None
     refused = scanner.scan("canary-abcd1234 " * 11)
     assert (refused.refusal, refused.findings) == (Refusal.FINDINGS, ())

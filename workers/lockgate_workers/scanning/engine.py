@@ -1,13 +1,13 @@
 """The scanner: which rules hold, and where, in one text or in all texts of a message.
 
-1. All texts of the message go through the gate together; a clean message ends here.
-2. Where the gate hits, each text goes through it alone, in each of its views (`normalise`), and the rules that hit are run exactly
-   with RE2; keywords, validators, entropy, allow-list and placeholder check decide whether a candidate is a finding.
+1. All texts of the message go through the gate together; a clean message of plain characters ends here.
+2. Where the gate hits, texts go through it in small groups and then alone, in each of their views (`normalise`); the rules that hit are
+   run exactly (`exact`), in a long text only where it hit.
 3. Runs that decode to text (`decode`) are scanned in the same way, twice deep at most.
 
-Size, time and the number of findings are bounded over the whole message. Past a bound, or when an engine fails, the answer is a
-refusal and never a shorter list of findings; what a stage then does is its own decision (it blocks). The scanner does no IO, and the
-clock is passed in. A secret split over two texts of one message is out of scope: each text stands for itself.
+Size, work, time and the number of findings are bounded over the whole message (`meter`). Past a bound, or when an engine fails, the
+answer is a refusal and never a shorter list of findings; what a stage then does is its own decision (it blocks). The scanner does no
+IO, and the clock is passed in. A secret split over two texts of one message is out of scope: each text stands for itself.
 """
 
 from __future__ import annotations
@@ -15,123 +15,63 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
-
-import re2
+from typing import Final, NamedTuple
 
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.decode import DECODE_DEPTH, decoded
+from lockgate_workers.scanning.exact import NEAR, ExactRule
+from lockgate_workers.scanning.explaining import Explanation, Reason, Verdict
 from lockgate_workers.scanning.findings import Finding, Refusal, ScanResult
-from lockgate_workers.scanning.gate import CANDIDATE, Gate, GateError
+from lockgate_workers.scanning.gate import CANDIDATE, Gate
+from lockgate_workers.scanning.meter import Meter, RefusedError, ScanLimits
 from lockgate_workers.scanning.normalise import View, derived, views
-from lockgate_workers.scanning.packs import SECRET_GROUP, Pack, Rule, all_rules, compiled, digest_of
-from lockgate_workers.scanning.placeholders import is_placeholder
-from lockgate_workers.scanning.validators import VALIDATORS, entropy
+from lockgate_workers.scanning.packs import Pack, all_rules, digest_of
+
+__all__ = ["ScanLimits", "Scanner"]
 
 _ESCAPE_SIGNS: Final = "\\&%"
-_WORD_ENDS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
 _CLEAN: Final = ScanResult()
-_MOST_PASSES: Final = 12
-"""An honest message of full size goes through the gate some eight times: its texts together and alone, each in up to four views."""
-_FEW: Final = 4
-"""So many views go through the gate one by one at once; more of them go through it together first, as most messages are clean."""
+_GROUP: Final = 4_096
+"""Characters of small views that go through the gate together: most of them are clean, and a call costs as much as 250 bytes do."""
+_SEGMENT: Final = 16_384
+"""Bytes of a long view that are looked at together once it is known that some rule hits somewhere."""
+_FEW_RULES: Final = 4
+"""So many rules are run over a long view as a whole: that costs no more than to find out where they hit."""
+_AROUND: Final = 1_024
+"""Bytes before and behind a segment which the gate sees as well: no rule's window is larger."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanLimits:
-    """What one message may cost. Past any of these the scan is refused."""
+class _Hit(NamedTuple):
+    """A view in which the gate hit: of which text it is, and the positions of the rules that did."""
 
-    max_bytes: int = 4_194_304
-    max_seconds: float = 1.0
-    max_findings: int = 2_000
-
-
-class _RefusedError(Exception):
-    """Carries the reason out of the depth of a scan; never leaves this module."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        self.refusal = refusal
-        super().__init__(refusal.value)
+    text: int
+    view: View
+    data: bytes
+    hits: list[int]
 
 
-class _Meter:
-    """What a message has used up."""
+class _Run:
+    """One scan of one message."""
 
-    def __init__(self, limits: ScanLimits, clock: Callable[[], float]) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._deadline = clock() + limits.max_seconds
-        self._bytes = 0
-        self._findings = 0
+    __slots__ = ("found", "known", "meter", "reasons")
 
-    def read(self, size: int) -> None:
-        """Count bytes that are about to be scanned. Views and decoded runs count too, so that nothing can unfold without end."""
-        self._bytes += size
-        if self._bytes > _MOST_PASSES * self._limits.max_bytes:
-            raise _RefusedError(Refusal.SIZE)
-        self.tick()
+    def __init__(self, meter: Meter, *, explained: bool = False) -> None:
+        self.meter = meter
+        self.found: dict[int, list[Finding]] = {}
+        self.known: dict[str, list[int]] = {}
+        self.reasons: list[Reason] | None = [] if explained else None
 
-    def admit(self, size: int) -> None:
-        """Refuse a message that is too long before anything is done with it."""
-        if size > self._limits.max_bytes:
-            raise _RefusedError(Refusal.SIZE)
-
-    def candidate(self) -> None:
-        """Count a candidate, whether or not it becomes a finding: both cost time."""
-        self._findings += 1
-        if self._findings > self._limits.max_findings:
-            raise _RefusedError(Refusal.FINDINGS)
-        self.tick()
-
-    def tick(self) -> None:
-        """Look at the clock."""
-        if self._clock() > self._deadline:
-            raise _RefusedError(Refusal.TIME)
-
-
-class _Exact:
-    """A rule with its compiled expressions."""
-
-    __slots__ = ("_allow", "_group", "_pattern", "rule")
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-        self._pattern, self._allow = compiled(rule)
-        self._group = SECRET_GROUP if SECRET_GROUP in self._pattern.groupindex else 0
-
-    def candidates(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Yield the byte spans of all candidates."""
-        group = self._pattern.groupindex[SECRET_GROUP] if self._group else 0
-        for match in self._pattern.finditer(data):
-            start, end = match.span(group)
-            yield (start, end) if start >= 0 else match.span()
-
-    def holds(self, value: str, text: str, start: int, end: int) -> bool:
-        """Whether a candidate is a finding: everything that a pattern cannot say."""
-        rule = self.rule
-        return (
-            self._context_fits(text, start, end)
-            and all(VALIDATORS[name](value) for name in rule.validators)
-            and (not rule.entropy or entropy(value) >= rule.entropy)
-            and not any(one.fullmatch(value) is not None for one in self._allow)
-            and not (rule.placeholder == "skip" and is_placeholder(value))
-        )
-
-    def _context_fits(self, text: str, start: int, end: int) -> bool:
-        rule = self.rule
-        if not rule.keywords and not rule.unless:
-            return True
-        around = text[max(0, start - rule.window) : end + rule.window].lower()
-        around = f"{around} {around.translate(_WORD_ENDS)} "
-        needed = not rule.keywords or any(word in around for word in rule.keywords)
-        return needed and not any(word in around for word in rule.unless)
+    def judged(self, rule: str, view: View, start: int, end: int, verdict: Verdict) -> None:
+        """Note what became of a candidate, if anybody asked."""
+        if self.reasons is not None:
+            self.reasons.append(Reason(rule, *(view.span(start, end) if end else (0, 0)), _kind(view), verdict))
 
 
 class Scanner:
     """Rule packs, compiled. Construct it once; share it between threads; it keeps nothing of what it scans.
 
-    ``digest`` identifies the packs (it is stamped as the version of the rules). ``evidence_key`` keys the evidence hashes.
+    ``digest`` identifies the packs (it is stamped as the version of the rules). ``evidence_key`` keys the evidence hashes. ``clock`` should
+    tell the thread's processor time. Without ``decode`` encoded runs are not looked into, which is for measurements alone.
     """
 
     def __init__(
@@ -142,6 +82,7 @@ class Scanner:
         evidence_key: bytes,
         limits: ScanLimits | None = None,
         gate: Gate | None = None,
+        decode: bool = True,
     ) -> None:
         """``gate`` is one over the very same rules, compiled before; without it one is compiled here.
 
@@ -156,7 +97,8 @@ class Scanner:
         self._limits = limits or ScanLimits()
         self._clock = clock
         self._key = evidence_key
-        self._exact = tuple(_Exact(rule) for rule in rules)
+        self._depth = DECODE_DEPTH if decode else 0
+        self._exact = tuple(ExactRule(rule) for rule in rules)
         self._gate = Gate(rules) if gate is None else gate
         if self._gate.rules != rules:
             raise ConfigurationError("a gate that was compiled from other rules would let pass what these rules find")
@@ -170,77 +112,193 @@ class Scanner:
 
         When anything is refused, everything is: each result then carries the refusal and no findings.
         """
-        meter = _Meter(self._limits, self._clock)
+        return self._answers(texts, _Run(Meter(self._limits, self._clock)))
+
+    def explain(self, text: str) -> Explanation:
+        """Scan one text and say of every candidate what became of it. Nothing in the answer repeats the text."""
+        run = _Run(Meter(self._limits, self._clock), explained=True)
+        (result,) = self._answers((text,), run)
+        return Explanation(result, tuple(run.reasons or ()), run.meter.work, run.meter.allowed)
+
+    def _answers(self, texts: Sequence[str], run: _Run) -> tuple[ScanResult, ...]:
         try:
-            found = self._scan(texts, meter)
-        except _RefusedError as refused:
+            self._scan(texts, run)
+        except RefusedError as refused:
             return (ScanResult(refusal=refused.refusal),) * len(texts)
-        except (GateError, re2.error):
+        except Exception:  # noqa: BLE001 - an engine or a validator stumbles over a hostile text: nothing was decided, so nothing may pass
             return (ScanResult(refusal=Refusal.ENGINE),) * len(texts)
+        found = run.found
         if not found:
             return (_CLEAN,) * len(texts)
         return tuple(ScanResult(_unique(found[index])) if index in found else _CLEAN for index in range(len(texts)))
 
-    def _scan(self, texts: Sequence[str], meter: _Meter) -> dict[int, list[Finding]]:
-        """Return the findings by position of the text; texts without any are left out."""
+    def _scan(self, texts: Sequence[str], run: _Run) -> None:
+        """Collect the findings by position of the text."""
         joined = "\n".join(texts)
         data = _encoded(joined)
-        meter.admit(len(data))
-        found: dict[int, list[Finding]] = {}
-        if not self._gated(data, meter) and joined.isascii() and not any(sign in joined for sign in _ESCAPE_SIGNS):
-            return found
-        layer = [(index, view) for index, text in enumerate(texts) for view in views(text)]
-        for depth in range(DECODE_DEPTH + 1):
-            candidates = self._layer(layer, meter, found)
-            if depth == DECODE_DEPTH or not candidates:
-                break
-            layer = [(index, inner) for index, outer in candidates for view in decoded(outer) for inner in derived(view)]
-        return found
+        run.meter.admit(len(data))
+        hits = self._gated(joined, data, run)
+        if not hits and _is_plain(joined):
+            return
+        layer = [(index, view) for index, text in enumerate(texts) for view in self._views(text, run, clean=not hits)]
+        for depth in range(self._depth + 1):
+            encoded = self._layer(layer, run)
+            if depth == self._depth or not encoded:
+                return
+            layer = [(index, view) for index, outer in encoded for view in self._inside(outer, run)]
 
-    def _layer(
-        self, layer: Sequence[tuple[int, View]], meter: _Meter, found: dict[int, list[Finding]]
-    ) -> list[tuple[int, View]]:
+    def _views(self, text: str, run: _Run, *, clean: bool) -> Sequence[View]:
+        """The views of a text that are still to be looked at; ``clean`` when its own characters were, and nothing hit."""
+        if _is_plain(text):
+            return () if clean else (View(text),)
+        run.meter.rewrite(len(text), sum(map(text.count, _ESCAPE_SIGNS)))
+        found = views(text)
+        return found[1:] if clean else found
+
+    def _inside(self, outer: View, run: _Run) -> Iterator[View]:
+        """All views of all runs in a view that decode to text."""
+        run.meter.decode(len(outer.text))
+        for view in decoded(outer):
+            run.meter.decode(len(view.text))
+            if not _is_plain(view.text):
+                run.meter.rewrite(len(view.text), sum(map(view.text.count, _ESCAPE_SIGNS)))
+            yield from derived(view)
+
+    def _layer(self, layer: Iterable[tuple[int, View]], run: _Run) -> list[tuple[int, View]]:
         """Scan views that lie equally deep; return those in which something may be encoded, the last view of each text alone."""
-        candidates: dict[tuple[int, tuple[int, int] | None], tuple[int, View]] = {}
-        if len(layer) > _FEW and not self._gated(_encoded("\n".join(view.text for _, view in layer)), meter):
-            return []
-        for index, view in layer:
-            data = _encoded(view.text)
-            hits = self._gated(data, meter)
-            if CANDIDATE in hits:
-                candidates[index, view.whole] = (index, view)
-            for hit in hits:
-                if hit != CANDIDATE:
-                    found.setdefault(index, []).extend(self._confirm(self._exact[hit], view, data, meter))
-        return list(candidates.values())
+        encoded: dict[tuple[int, tuple[int, int] | None], tuple[int, View]] = {}
+        for one in self._hits(layer, run):
+            if CANDIDATE in one.hits:
+                encoded[one.text, one.view.whole] = one.text, one.view
+            rules = [hit for hit in one.hits if hit != CANDIDATE]
+            if rules:
+                run.found.setdefault(one.text, []).extend(self._findings(one.view, one.data, rules, run))
+        return list(encoded.values())
 
-    def _confirm(self, exact: _Exact, view: View, data: bytes, meter: _Meter) -> Iterable[Finding]:
-        """Run one rule exactly over one view."""
-        text = view.text
-        plain = len(data) == len(text)
-        counted = characters = 0
-        for first, last in exact.candidates(data):
-            meter.candidate()
-            start, end = first, last
-            if not plain:  # candidates come in order: count characters from the last one on, not from the beginning each time
-                characters += _characters(data, counted, first)
-                start, end, counted = characters, characters + _characters(data, first, last), first
-            value = text[start:end]
-            if start < end and exact.holds(value, text, start, end):
-                yield self._finding(exact.rule, value, view.span(start, end))
+    def _hits(self, layer: Iterable[tuple[int, View]], run: _Run) -> Iterator[_Hit]:
+        """Put all views through the gate, small ones in groups first, and yield those in which it hits."""
+        for group in _groups(layer):
+            if len(group) > 1:
+                together = "\n".join(view.text for _, view in group)
+                if not self._gated(together, _encoded(together), run):
+                    continue
+            for index, view in group:
+                data = _encoded(view.text)
+                hits = self._gated(view.text, data, run)
+                if hits:
+                    yield _Hit(index, view, data, hits)
 
-    def _finding(self, rule: Rule, value: str, span: tuple[int, int]) -> Finding:
+    def _findings(self, view: View, data: bytes, rules: Sequence[int], run: _Run) -> Iterator[Finding]:
+        """Run the rules that hit exactly over one view."""
+        plain = len(data) == len(view.text)
+        beyond = NEAR if plain else 4 * NEAR
+        for position, places in self._places(data, rules, beyond, run).items():
+            exact = self._exact[position]
+            run.meter.exact(sum(end - begin for begin, end in places))
+            found = exact.candidates(data, places, beyond if exact.near else len(data))
+            yield from self._judged(exact, view, _in_characters(found, data, plain=plain), run)
+
+    def _judged(self, exact: ExactRule, view: View, candidates: Iterable[tuple[int, int]], run: _Run) -> Iterator[Finding]:
+        any_candidate = False
+        for start, end in candidates:
+            any_candidate = True
+            run.meter.candidate(end - start)
+            value = view.text[start:end]
+            if not value:
+                continue
+            refused = exact.refused(value, view.text, start, end)
+            run.judged(exact.rule.id, view, start, end, refused or Verdict.FINDING)
+            if refused is None:
+                run.meter.finding()
+                yield self._finding(exact, value, view.span(start, end))
+        if not any_candidate:
+            run.judged(exact.rule.id, view, 0, 0, Verdict.NO_CANDIDATE)
+
+    def _finding(self, exact: ExactRule, value: str, span: tuple[int, int]) -> Finding:
+        rule = exact.rule
         evidence = hmac.new(self._key, value.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
         return Finding(rule.id, *span, rule.severity, rule.action, evidence, rule.confidence, rule.category)
 
-    def _gated(self, data: bytes, meter: _Meter) -> list[int]:
-        meter.read(len(data))
-        return self._gate.hits(data)
+    def _places(self, data: bytes, rules: Sequence[int], beyond: int, run: _Run) -> dict[int, list[tuple[int, int]]]:
+        """Where each rule is to be looked for: everywhere, but in a long view near rules only in the segments in which the gate hits."""
+        everywhere = [(0, len(data))]
+        near = {rule for rule in rules if self._exact[rule].near} if len(data) > _SEGMENT else set()
+        if len(near) <= _FEW_RULES:
+            return dict.fromkeys(rules, everywhere)
+        places = {rule: everywhere if rule not in near else [] for rule in rules}
+        for begin, end in _segments(data):
+            piece = data[_boundary(data, begin - _AROUND) : _boundary(data, end + beyond + _AROUND)]
+            run.meter.gate(len(piece))
+            for rule in near.intersection(self._gate.hits(piece)):
+                places[rule].append((begin, end))
+        return places
+
+    def _gated(self, text: str, data: bytes, run: _Run) -> list[int]:
+        """What the gate says about a text; each text is asked about once."""
+        known = run.known.get(text)
+        if known is None:
+            run.meter.gate(len(data))
+            known = run.known[text] = self._gate.hits(data)
+        return known
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text has no view but itself."""
+    return text.isascii() and not any(sign in text for sign in _ESCAPE_SIGNS)
+
+
+def _kind(view: View) -> str:
+    if view.whole is not None:
+        return "decoded"
+    return "as written" if view.before is None else "rewritten"
+
+
+def _groups(layer: Iterable[tuple[int, View]]) -> Iterator[list[tuple[int, View]]]:
+    """Neighbours in groups of some `_GROUP` characters; a large one alone."""
+    group: list[tuple[int, View]] = []
+    size = 0
+    for one in layer:
+        length = len(one[1].text)
+        if group and size + length > _GROUP:
+            yield group
+            group, size = [], 0
+        group.append(one)
+        size += length
+    if group:
+        yield group
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    begin = 0
+    while begin < len(data):
+        end = _boundary(data, begin + _SEGMENT)
+        yield begin, end
+        begin = end
+
+
+def _boundary(data: bytes, index: int) -> int:
+    """The nearest index from here on at which a character begins; within the bounds of ``data``."""
+    index = min(max(index, 0), len(data))
+    while index < len(data) and data[index] & 0xC0 == 0x80:  # noqa: PLR2004 - the form of a continuation byte of UTF-8
+        index += 1
+    return index
 
 
 def _encoded(text: str) -> bytes:
     """UTF-8; a lone surrogate becomes a question mark, one character for one, so that offsets stay."""
     return text.encode("utf-8", "replace")
+
+
+def _in_characters(spans: Iterable[tuple[int, int]], data: bytes, *, plain: bool) -> Iterator[tuple[int, int]]:
+    """Turn spans of bytes, which come in order, into spans of characters; counted from the last one on, not from the beginning each time."""
+    counted = characters = 0
+    for first, last in spans:
+        if plain:
+            yield first, last
+            continue
+        characters += _characters(data, counted, first)
+        counted = first
+        yield characters, characters + _characters(data, first, last)
 
 
 def _characters(data: bytes, start: int, end: int) -> int:

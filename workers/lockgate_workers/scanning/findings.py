@@ -51,6 +51,7 @@ class Refusal(StrEnum):
     """Why a text could not be scanned to the end. A stage that gets one must block: what was not seen is not clean."""
 
     SIZE = "scan-size"
+    WORK = "scan-work"
     TIME = "scan-time"
     FINDINGS = "scan-findings"
     ENCODING = "scan-encoding"

@@ -32,12 +32,14 @@ def load_scanner(
     limits: ScanLimits | None = None,
     evidence_key: bytes | None = None,
     cache: Path | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.thread_time,
+    decode: bool = True,
 ) -> Scanner:
     """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder and the packs ``own``.
 
     Without ``evidence_key`` a random one is drawn: evidence hashes then compare within this process only. ``cache`` is a folder of this
-    user's own, in which the compiled gate is kept for the next start (`gate_cache`); it is authenticated by means of the evidence key.
+    user's own, in which the compiled gate is kept for the next start (`gate_cache`); it is authenticated by means of the evidence key. ``clock`` should
+    tell the thread's processor time (`meter`), and ``decode`` is off in measurements alone.
 
     Raises:
         ConfigurationError: there is a ``cache`` and no ``evidence_key``; a pack is missing, unreadable, empty or wrong, or an example of a pack that is not packaged does not behave; it names the pack and the rule.
@@ -49,7 +51,7 @@ def load_scanner(
     key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
     packs = [*packaged, *extra]
     gate = None if cache is None else GateCache(cache, key).gate(all_rules(packs))
-    scanner = Scanner(packs, clock=clock, evidence_key=key, limits=limits, gate=gate)
+    scanner = Scanner(packs, clock=clock, evidence_key=key, limits=limits, gate=gate, decode=decode)
     _verify(scanner, extra)
     return scanner
 
