@@ -1,6 +1,6 @@
 """A spaCy model through Presidio, for `names`: loaded from a package or a folder that is there, and from nowhere else.
 
-Presidio's own loading downloads a model that is missing, so the model is loaded here and handed to it. Of the pipeline only the recogniser
+Presidio's own loading downloads a model that is missing, so the model is loaded here, and what it found is handed to Presidio. Of the pipeline only the recogniser
 of entities is kept, and what it listens to. Each batch runs in a memory zone of spaCy: without one its table of strings grows by
 every new word for as long as the process lives, and keeps what it read.
 """
@@ -37,13 +37,11 @@ class SpacyModel:
         self._pipeline = _loaded(model)
         engine = needed("presidio_analyzer.nlp_engine", _PURPOSE)
         configuration = engine.NerModelConfiguration()
-        mapping = {**configuration.model_to_presidio_entity_mapping, **_ALSO}
-        labels = self._pipeline.get_pipe("ner").labels
-        configuration.model_to_presidio_entity_mapping = mapping
-        configuration.labels_to_ignore = [label for label in labels if label not in mapping]
-        self._engine = engine.SpacyNlpEngine(ner_model_configuration=configuration)
-        self._engine.nlp = {LANGUAGE: self._pipeline}
-        self.finds: Final = tuple(sorted({mapping[label] for label in labels if label in mapping}))
+        self._artifacts = engine.NlpArtifacts
+        self._score = configuration.default_score
+        table = {**configuration.model_to_presidio_entity_mapping, **_ALSO}
+        self._entities = {label: table[label] for label in self._pipeline.get_pipe("ner").labels if label in table}
+        self.finds: Final = tuple(sorted(set(self._entities.values())))
         self._recognizer = needed("presidio_analyzer.predefined_recognizers", _PURPOSE).SpacyRecognizer(
             supported_entities=list(self.finds)
         )
@@ -52,11 +50,15 @@ class SpacyModel:
     def entities(self, texts: Sequence[str]) -> list[list[Named]]:
         """What is in each text, under Presidio's names."""
         with self._pipeline.memory_zone():
-            answers = self._engine.process_batch(list(texts), language=LANGUAGE)
-            return [self._named(text, artifacts) for text, artifacts in answers]
+            return [self._named(document) for document in self._pipeline.pipe(texts)]
 
-    def _named(self, text: str, artifacts: Any) -> list[Named]:
-        results = self._recognizer.analyze(text, self.finds, artifacts)
+    def _named(self, document: Any) -> list[Named]:
+        """Hand Presidio's recogniser the entities alone: its engine would look at every word for the sake of context rules."""
+        spans = [span for span in document.ents if span.label_ in self._entities]
+        for span in spans:
+            span.label_ = self._entities[span.label_]
+        artifacts = self._artifacts(spans, document, [], [], None, LANGUAGE, [self._score] * len(spans))
+        results = self._recognizer.analyze(document.text, self.finds, artifacts)
         return [Named(one.entity_type, one.start, one.end, one.score) for one in results]
 
 

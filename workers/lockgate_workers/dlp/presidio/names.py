@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal, Protocol
 
 from lockgate_workers.dlp.presidio.entities import NAMED, rule_of
@@ -62,16 +63,33 @@ class _StoppedError(Exception):
         super().__init__(refusal.value)
 
 
-class _Look:
-    """One text, where its prose is, and what was found in it so far. ``whole`` is whether all of it was looked at."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of a text that was looked at to its end: how many characters of prose it has, and what is in it."""
 
-    def __init__(self, text: str) -> None:
+    size: int
+    found: tuple[Named, ...]
+
+
+class _Look:
+    """One text of a message, and what was found in it so far. ``whole`` is whether all of it was looked at, now or before (``seen``)."""
+
+    def __init__(self, text: str, memory: _Memory) -> None:
         self.text: Final = text
-        self.spans: Final = list(pieces(text))
-        self.size: Final = sum(end - start for start, end in self.spans)
         self.key: Final = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+        self.seen: Final = memory.get(self.key)
         self.found: list[Named] = []
-        self.whole = not self.spans
+        self.whole = False
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where its prose is."""
+        return list(pieces(self.text))
+
+    @cached_property
+    def size(self) -> int:
+        """How many characters of prose it has."""
+        return sum(end - start for start, end in self.spans) if self.seen is None else self.seen.size
 
     def within(self, characters: int) -> list[tuple[int, int]]:
         """The first spans, as many as have no more than so many characters."""
@@ -122,7 +140,7 @@ class NamesEngine:
 
     def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
         """Look for names in the texts of one message. Takes a quarter of a second for ten pages: not for the event loop's own thread."""
-        looks = [_Look(text) for text in texts]
+        looks = [_Look(text, self._memory) for text in texts]
         refusal = self._looked(looks)
         if refusal is not None and self._required:
             return (ScanResult(refusal=refusal),) * len(texts)
@@ -145,14 +163,13 @@ class NamesEngine:
         deadline = self._clock() + self._seconds
         left = self._most
         for look in looks:
-            known = self._memory.get(look.key)
-            if known is not None:
-                look.found = list(known)
-            else:
+            if look.seen is not None and look.size <= left:
+                look.found += look.seen.found
+            elif look.spans:
                 self._ask(look, look.within(left), deadline)
                 if look.size > left:
                     raise _StoppedError(Refusal.SIZE)
-                self._memory.put(look.key, tuple(look.found))
+                self._memory.put(look.key, _Seen(look.size, tuple(look.found)))
             look.whole = True
             left -= look.size
 
@@ -169,7 +186,7 @@ class NamesEngine:
                 look.found += [one for one in moved if one.entity in self._entities and _has_letters(look.text, one)]
 
     def _findings(self, look: _Look) -> Iterator[Finding]:
-        if not look.whole:
+        if not look.whole and look.size:
             yield Finding(UNSEEN, 0, len(look.text), Severity.LOW, Action.FLAG, self._evidence(""), 1.0, Category.PII)
         for one in sorted(set(look.found), key=lambda span: (span.start, span.end, span.entity)):
             evidence = self._evidence(look.text[one.start : one.end])
@@ -184,23 +201,24 @@ class _Memory:
     """What was found in the texts seen last, by digest. Neither texts nor names are kept, only places. Bounded in texts and in places."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, tuple[Named, ...]] = OrderedDict()
+        self._known: OrderedDict[bytes, _Seen] = OrderedDict()
         self._spans = 0
         self._lock = threading.Lock()
 
-    def get(self, key: bytes) -> tuple[Named, ...] | None:
+    def get(self, key: bytes) -> _Seen | None:
         with self._lock:
             known = self._known.get(key)
             if known is not None:
                 self._known.move_to_end(key)
             return known
 
-    def put(self, key: bytes, found: tuple[Named, ...]) -> None:
+    def put(self, key: bytes, seen: _Seen) -> None:
         with self._lock:
-            self._spans += len(found) - len(self._known.pop(key, ()))
-            self._known[key] = found
+            before = self._known.pop(key, None)
+            self._spans += len(seen.found) - (0 if before is None else len(before.found))
+            self._known[key] = seen
             while len(self._known) > _REMEMBERED or self._spans > _REMEMBERED_SPANS:
-                self._spans -= len(self._known.popitem(last=False)[1])
+                self._spans -= len(self._known.popitem(last=False)[1].found)
 
 
 def _batches(spans: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
