@@ -74,6 +74,10 @@ class Home:
             raise ConfigurationError(f"{SALT_FILE} is too short to keep a value secret: remove it, and `lockgate up` makes one")
         return salt
 
+    def content_secret(self, name: str) -> bytes:
+        """A key that the content policy names: the bytes of a file in the folder ``content``. Raises `ConfigurationError`."""
+        return read_private(self.folder / "content" / checked_name(name, what="key"))
+
     def rules_folder(self, stage: str) -> Path | None:
         """Where the configuration keeps more rule packs for a stage, if it does."""
         return Path(self.config.rules) / stage if self.config.rules else None

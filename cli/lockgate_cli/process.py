@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import uvloop
@@ -40,9 +40,10 @@ from lockgate_workers.runner import StageRunner
 from lockgate_workers.stage import Stage
 
 if TYPE_CHECKING:
-    from lockgate_workers.scanning.content import TunedScanners
-    from lockgate_workers.scanning.loading import ScannerKind
-    from lockgate_workers.scanning.reloading import Reloading
+    from lockgate_ledger.records import ContentRecord
+    from lockgate_workers.scanning.reloading import InForce
+
+T = TypeVar("T")
 
 _APPENDING: Final = frozenset({Role.INGRESS, Role.OUTCOME})
 """The roles that append to the audit log, and so hold its key."""
@@ -132,23 +133,24 @@ async def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
         from lockgate_workers.authz.stage import AuthzStage  # noqa: PLC0415 - each process loads its own stage only
 
         return AuthzStage(ledger, clock)
+    from lockgate_cli.rulebook import Rulebook  # noqa: PLC0415
+
     if role is Role.INSPECTION:
         from lockgate_workers.inspection.stage import InspectionStage  # noqa: PLC0415
 
-        return InspectionStage(ledger, await _scanners(home, "injection", ledger), clock)
+        return InspectionStage(ledger, await _in_force(Rulebook.of(home).inspection(), ledger), clock)
     from lockgate_workers.dlp.stage import DlpStage  # noqa: PLC0415
 
-    return DlpStage(ledger, await _scanners(home, "dlp", ledger), clock, most=home.config.limits.max_response_bytes)
+    return DlpStage(ledger, await _in_force(Rulebook.of(home).dlp(), ledger), clock, most=home.config.limits.max_response_bytes)
 
 
-async def _scanners(home: Home, kind: ScannerKind, ledger: Ledger) -> Reloading[TunedScanners]:
-    """The scanner of a stage, built before its first message under the content policy in force, and anew when that changes."""
-    from lockgate_cli.rulebook import Rulebook  # noqa: PLC0415
+async def _in_force(build: Callable[[ContentRecord | None], T], ledger: Ledger) -> InForce[T]:
+    """What a gate decides with, built before its first message under the content policy in force, and anew when that changes."""
     from lockgate_workers.scanning.reloading import Reloading  # noqa: PLC0415
 
-    scanners = Reloading(Rulebook.of(home).source(kind), timer=time.monotonic)
-    await scanners.prime((await ledger.directory()).content)
-    return scanners
+    reloading = Reloading(build, timer=time.monotonic)
+    await reloading.prime((await ledger.directory()).content)
+    return reloading
 
 
 async def run_ingress(home: Home, stop: asyncio.Event, ready: Ready, port: int | None = None) -> None:

@@ -5,7 +5,8 @@ Both scanners are built here as the gates build them. Applying a policy is the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from lockgate_cli.home import Home
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.content import ContentPolicy, content_digest, parse_content
 from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.dlp.source import DlpSource, no_keys
+from lockgate_workers.inspection.source import InspectionSource
 from lockgate_workers.scanning.content import TunedScanners
 from lockgate_workers.scanning.loading import ScannerKind
 from lockgate_workers.scanning.overrides import check_rule_names
@@ -35,6 +38,7 @@ class Rulebook:
     folders: Mapping[ScannerKind, Path]
     salt: bytes | None = None
     cache: Path | None = None
+    keys: Callable[[str], bytes] = no_keys
 
     @classmethod
     def of(cls, home: Home | None) -> Rulebook:
@@ -42,7 +46,12 @@ class Rulebook:
         if home is None:
             return cls({})
         folders = {kind: home.rules_folder(RULE_FOLDERS[kind]) for kind in KINDS}
-        return cls({kind: folder for kind, folder in folders.items() if folder is not None}, home.content_salt(), home.compiled)
+        return cls(
+            {kind: folder for kind, folder in folders.items() if folder is not None},
+            home.content_salt(),
+            home.compiled,
+            home.content_secret,
+        )
 
     def source(self, kind: ScannerKind) -> ScannerSource:
         """What builds one gate's scanner."""
@@ -60,9 +69,22 @@ class Rulebook:
         """
         policy = parse_content(text)
         record = ContentRecord(text, 0, content_digest(text))
-        scanners = [self.scanners(kind, record) for kind in KINDS]
-        check_rule_names(policy, {rule.id for one in scanners for rule in one.scanner.rules})
+        requests, answers = self.inspection()(record), self.dlp()(record)
+        check_rule_names(policy, {rule.id for one in (requests, answers) for rule in one.scanners.scanner.rules})
         return policy
+
+    def inspection(self) -> InspectionSource:
+        """What builds all that the inspection gate decides with."""
+        return InspectionSource(self.source("injection"), salt=self._evidence)
+
+    def dlp(self) -> DlpSource:
+        """What builds all that the DLP gate decides with."""
+        return DlpSource(self.source("dlp"), salt=self._evidence, keys=self.keys)
+
+    @property
+    def _evidence(self) -> bytes:
+        """Without a home nothing outlives this process, so any key will do."""
+        return self.salt or secrets.token_bytes(32)
 
 
 def chosen_kinds(only: str) -> tuple[ScannerKind, ...]:

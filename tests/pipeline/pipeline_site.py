@@ -35,13 +35,14 @@ from lockgate_schemas.topics import agent as agent_party
 from lockgate_schemas.trust import AUDIT, STAMPING_ROLES, Trust, TrustedKey
 from lockgate_workers.authz.policy import default_policy, policy_digest
 from lockgate_workers.authz.stage import AuthzStage
+from lockgate_workers.dlp.source import DlpSource
 from lockgate_workers.dlp.stage import DlpStage
+from lockgate_workers.inspection.source import InspectionSource
 from lockgate_workers.inspection.stage import InspectionStage
 from lockgate_workers.outcome.announce import Announcer
 from lockgate_workers.outcome.stage import OutcomeStage
 from lockgate_workers.outcome.sweeper import Sweeper
 from lockgate_workers.runner import StageRunner
-from lockgate_workers.scanning.content import TunedScanners
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.loading import ScannerKind, load_scanner
 from lockgate_workers.scanning.packs import Pack
@@ -61,6 +62,10 @@ def shipped(kind: ScannerKind) -> Scanner:
 def loaded(kind: ScannerKind, folder: Path | None, *, own: Sequence[Pack], **settings: Any) -> Scanner:
     """Compile only what is not the same for every test."""
     return load_scanner(kind, folder, own=own, **settings) if own or folder else shipped(kind)
+
+
+SHIPPED = {kind: shipped(kind) for kind in ("injection", "dlp")}
+"""Compiled before the first test, so that none of them waits for it."""
 
 
 class Clock:
@@ -107,14 +112,14 @@ class Pipeline:
         if role is Role.AUTHZ:
             return AuthzStage(self.ledger, self.clock)
         if role is Role.INSPECTION:
-            return InspectionStage(self.ledger, self.scanners("injection"), self.clock)
+            return InspectionStage(self.ledger, self.content(InspectionSource, "injection"), self.clock)
         if role is Role.DLP:
-            return DlpStage(self.ledger, self.scanners("dlp"), self.clock, most=self.limits.max_response_bytes)
+            return DlpStage(self.ledger, self.content(DlpSource, "dlp"), self.clock, most=self.limits.max_response_bytes)
         return OutcomeStage(self.ledger, self.announcer(), self.signers[Role.OUTCOME], self.clock)
 
-    def scanners(self, kind: ScannerKind) -> Reloading[TunedScanners]:
+    def content(self, source: Callable[..., Any], kind: ScannerKind) -> Reloading[Any]:
         """Each stage builds what its content policy says, from the shipped rules that all of them share."""
-        return Reloading(ScannerSource(kind, salt=SALT, load=loaded), timer=time.monotonic)
+        return Reloading(source(ScannerSource(kind, salt=SALT, load=loaded), salt=SALT), timer=time.monotonic)
 
     def announcer(self) -> Announcer:
         return Announcer(self.brokers[Role.OUTCOME], self.ledger, self.limits)

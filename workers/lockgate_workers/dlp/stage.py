@@ -7,6 +7,7 @@ policies are asked again; here they can only refuse. The content policy is the o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -19,9 +20,9 @@ from lockgate_schemas.passage import (
     NOTHING,
     Convoy,
     Decision,
-    Facts,
     Passage,
     Response,
+    ResponseStatus,
     raw,
     read_facts,
     read_reply,
@@ -32,10 +33,11 @@ from lockgate_schemas.topics import Queue, agent
 from lockgate_workers.authz.decide import decide as authorise
 from lockgate_workers.authz.policy import PolicyDecisionPoint
 from lockgate_workers.authz.stage import DecisionPoints
-from lockgate_workers.dlp.decide import DlpOutcome, decide
-from lockgate_workers.dlp.terms import Asked
+from lockgate_workers.dlp.decide import DlpOutcome, Question, decide
+from lockgate_workers.dlp.source import DlpContent
+from lockgate_workers.dlp.terms import asked, terms_for
 from lockgate_workers.ruling import Opened, Ruling, Verdict
-from lockgate_workers.scanning.content import TunedScanner, TunedScanners, day
+from lockgate_workers.scanning.content import day
 from lockgate_workers.scanning.findings import summary
 from lockgate_workers.scanning.reloading import InForce
 
@@ -54,12 +56,12 @@ class DlpStage:
 
     role = Role.DLP
 
-    def __init__(self, ledger: DirectoryPort, scanners: InForce[TunedScanners], clock: Callable[[], int], *, most: int) -> None:
+    def __init__(self, ledger: DirectoryPort, content: InForce[DlpContent], clock: Callable[[], int], *, most: int) -> None:
         """``clock`` tells milliseconds since 1970; ``most`` is how many bytes a response may have."""
         self._most = most
         self._ledger = ledger
         self._points = DecisionPoints(ledger)
-        self._scanners = scanners
+        self._content = content
         self._clock = clock
 
     async def queues(self) -> Sequence[Queue]:
@@ -91,23 +93,25 @@ class DlpStage:
     async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
         """Decide each under the directory of the moment."""
         directory, point = await self._points.current()
-        scanners = await self._scanners.current(directory.content)
+        content = await self._content.current(directory.content)
         now = self._clock()
-        return [self._one(opened, directory, point, scanners, now) for opened in batch]
 
-    def _one(
-        self, opened: Opened, directory: Directory, point: PolicyDecisionPoint, scanners: TunedScanners, now: int
-    ) -> Verdict:
+        def decided() -> list[Verdict]:
+            return [self._one(opened, directory, point, content, now) for opened in batch]
+
+        return await asyncio.to_thread(decided) if content.slow else decided()
+
+    def _one(self, opened: Opened, directory: Directory, point: PolicyDecisionPoint, content: DlpContent, now: int) -> Verdict:
         authorised = opened.chain.by(Role.AUTHZ)
         if authorised is None or authorised.epoch != directory.epoch:
             again = authorise(opened.chain.facts, directory, point, now)
             if again.decision is not Decision.ALLOW:
                 return Ruling(Decision.DENY, again.rule, rules=again.rules, epoch=directory.epoch)
-        facts = opened.chain.facts
-        scanner = scanners.tuned(facts.principal.tenant, facts.agent, day(now))
-        return self._content(opened, scanner, directory.epoch)
+        return self._looked_at(opened, directory, content, now)
 
-    def _content(self, opened: Opened, scanner: TunedScanner, epoch: int) -> Ruling:
+    def _looked_at(self, opened: Opened, directory: Directory, content: DlpContent, now: int) -> Ruling:
+        facts, epoch = opened.chain.facts, directory.epoch
+        scanner = content.scanners.tuned(facts.principal.tenant, facts.agent, day(now))
         try:
             response = read_response(opened.passage.response)
         except MalformedError:
@@ -115,7 +119,9 @@ class DlpStage:
         # As raw JSON it is never smaller, so the exact size is only looked at when that is too large.
         if len(opened.passage.response) > self._most and len(response.body.encode(errors="surrogatepass")) > self._most:
             return Ruling(Decision.BLOCK, TOO_LARGE, rules=scanner.digest, epoch=epoch)
-        found = decide(response.body, response.content_type, scanner)
+        terms = terms_for(content.scanners.policy, asked(facts, directory))
+        question = Question(_obligations(opened), content.salt, failed=response.status is ResponseStatus.ERROR)
+        found = decide(response.body, response.content_type, scanner, terms, question, content.replacement)
         decision = _DECISIONS[found.decision]
         blocked = decision is Decision.BLOCK
         out = Response(status=response.status, body=found.body, content_type=found.content_type)
@@ -134,9 +140,7 @@ class DlpStage:
         raise ChainRefusedError("incidents are the outcome stage's")
 
 
-def asked(facts: Facts, directory: Directory) -> Asked:
-    """Who asked what, with the roles that the directory gives them for it."""
-    who = facts.principal
-    bindings = directory.bindings.get((who.tenant, who.user, facts.agent), ())
-    roles = frozenset(binding.role for binding in bindings if not binding.actions or facts.action in binding.actions)
-    return Asked(who.tenant, who.user, who.client, facts.agent, facts.action, roles)
+def _obligations(opened: Opened) -> tuple[str, ...]:
+    """What the gate that saw the question says about it."""
+    inspected = opened.chain.by(Role.INSPECTION)
+    return () if inspected is None else inspected.obligations

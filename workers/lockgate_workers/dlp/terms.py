@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from lockgate_ledger.records import Directory
 from lockgate_schemas.content import EMPTY, ContentPolicy, Names, Operator, Shape
+from lockgate_schemas.passage import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ class DlpTerms:
     closed: bool = False
     operators: tuple[Operator, ...] = ()
     names: Names = EMPTY.names
+
+
+def asked(facts: Facts, directory: Directory) -> Asked:
+    """Who asked what, with the roles that the directory gives them for it."""
+    who = facts.principal
+    bindings = directory.bindings.get((who.tenant, who.user, facts.agent), ())
+    roles = frozenset(binding.role for binding in bindings if not binding.actions or facts.action in binding.actions)
+    return Asked(who.tenant, who.user, who.client, facts.agent, facts.action, roles)
 
 
 NO_TERMS: Final = DlpTerms()

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from lockgate_broker.port import Delivery
 from lockgate_ledger.port import DirectoryPort
+from lockgate_ledger.records import Directory
 from lockgate_schemas.envelope import event_of
 from lockgate_schemas.errors import ChainRefusedError, LockgateError
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import Convoy, Decision, Passage
+from lockgate_schemas.passage import Convoy, Decision, Facts, Passage
 from lockgate_schemas.stamping import Chain, ChainVerifier
 from lockgate_schemas.topics import INSPECTION, OUTCOMES, Queue
+from lockgate_workers.dlp import shapes
+from lockgate_workers.dlp.terms import asked, terms_for
 from lockgate_workers.inspection.decide import InspectionOutcome, decide
+from lockgate_workers.inspection.source import InspectionContent
 from lockgate_workers.ruling import TO_AGENT, Opened, Return, Ruling, Verdict
-from lockgate_workers.scanning.content import TunedScanners, day
+from lockgate_workers.scanning.content import day
 from lockgate_workers.scanning.findings import summary
 from lockgate_workers.scanning.reloading import InForce
 from lockgate_workers.stage import open_inbound
@@ -43,10 +47,10 @@ class InspectionStage:
 
     role = Role.INSPECTION
 
-    def __init__(self, ledger: DirectoryPort, scanners: InForce[TunedScanners], clock: Callable[[], int]) -> None:
+    def __init__(self, ledger: DirectoryPort, content: InForce[InspectionContent], clock: Callable[[], int]) -> None:
         """``clock`` tells milliseconds since 1970."""
         self._ledger = ledger
-        self._scanners = scanners
+        self._content = content
         self._clock = clock
 
     async def queues(self) -> Sequence[Queue]:
@@ -69,15 +73,16 @@ class InspectionStage:
     async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
         """Decide each under the directory of the moment."""
         directory = await self._ledger.directory()
-        scanners = await self._scanners.current(directory.content)
+        content = await self._content.current(directory.content)
         today = day(self._clock())
-        return [self._one(opened, directory.epoch, scanners, today) for opened in batch]
+        return [self._one(opened, directory, content, today) for opened in batch]
 
-    def _one(self, opened: Opened, epoch: int, scanners: TunedScanners, today: date) -> Verdict:
+    def _one(self, opened: Opened, directory: Directory, content: InspectionContent, today: date) -> Verdict:
+        epoch = directory.epoch
         if opened.chain.last.epoch != epoch:
             return Return()
         facts = opened.chain.facts
-        scanner = scanners.tuned(facts.principal.tenant, facts.agent, today)
+        scanner = content.scanners.tuned(facts.principal.tenant, facts.agent, today)
         try:
             data = msgspec.json.decode(event_of(opened.passage.envelope).data)
         except (LockgateError, msgspec.MsgspecError, RecursionError):
@@ -92,10 +97,18 @@ class InspectionStage:
             rules=scanner.digest,
             epoch=epoch,
             findings=summary(found.findings),
-            obligations=(TAINTED,) if decision is Decision.FLAG else (),
+            obligations=((TAINTED,) if decision is Decision.FLAG else ()) + _asked(data, facts, directory, content),
         )
 
     async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
         """No incident is reported to this gate."""
         del convoy, verifier
         raise ChainRefusedError("incidents are the outcome stage's")
+
+
+def _asked(data: Any, facts: Facts, directory: Directory, content: InspectionContent) -> tuple[str, ...]:
+    """What the question is about, where a shape ties answers to it: the gate that sees the answer does not see the question."""
+    found: set[str] = set()
+    for shape in terms_for(content.scanners.policy, asked(facts, directory)).shapes:
+        found.update(shapes.asked(data, shape, content.salt))
+    return tuple(sorted(found))

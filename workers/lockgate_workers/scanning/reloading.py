@@ -166,10 +166,11 @@ class ScannerSource:
     def __call__(self, record: ContentRecord | None) -> TunedScanners:
         """Build. Blocks for as long as compiling takes. Raises `ConfigurationError`, which names pack and rule."""
         policy = read_content(record)
-        scanner = self._scanner(own_packs(policy, self._kind))
-        return TunedScanners(scanner, policy, "" if record is None else record.digest, *self._parts)
+        return TunedScanners(self.scanner(policy), policy, "" if record is None else record.digest, *self._parts)
 
-    def _scanner(self, own: tuple[Pack, ...]) -> Scans:
+    def scanner(self, policy: ContentPolicy) -> Scans:
+        """The rules alone: the shipped packs, those of the folder and the policy's own."""
+        own = own_packs(policy, self._kind)
         key = tuple(f"{pack.name} {pack.digest}" for pack in own)
         if self._kept is None or self._kept[0] != key:
             self._kept = key, self._load(self._kind, self._folder, own=own, evidence_key=self._salt, cache=self._cache)
