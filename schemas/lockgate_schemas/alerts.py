@@ -32,6 +32,8 @@ TEST: Final = "test"
 """The kind, and the name, of an alert that an operator raises to see whether it arrives."""
 
 _AT_ONCE: Final = "alert"
+_ASKING: Final = frozenset({"flag", _AT_ONCE, "redact", "block"})
+"""What a rule that fired can ask for. One that only adds to a score has not fired."""
 _AT_ONCE_WINDOW: Final = 300
 _GATES: Final = frozenset({str(Role.INSPECTION), str(Role.DLP)})
 _TRIGGERED: Final = frozenset({str(Decision.FLAG), str(Decision.REDACT), str(Decision.BLOCK)})
@@ -88,7 +90,7 @@ def notable(entry: AuditEntry) -> bool:
     return (
         entry.kind is EntryKind.DECISION
         and entry.stage in _GATES
-        and (entry.decision in _TRIGGERED or bool(entry.findings) or entry.rule in OVER_BUDGET)
+        and (entry.decision in _TRIGGERED or any(found.action in _ASKING for found in entry.findings))
     )
 
 
@@ -114,7 +116,7 @@ def event_occurrences(events: Iterable[Event], alerts: Sequence[Alert]) -> list[
 
 
 def _of_entry(entry: AuditEntry, alerts: Sequence[Alert]) -> list[Occurrence]:
-    named = tuple(dict.fromkeys([found.rule for found in entry.findings] or [entry.rule]))
+    named = tuple(dict.fromkeys([found.rule for found in entry.findings if found.action in _ASKING] or [entry.rule]))
     at_once = [
         Alert(name=f"rule:{found.rule}", on="rule-trigger", window=_AT_ONCE_WINDOW, rules=(found.rule,))
         for found in entry.findings

@@ -176,7 +176,7 @@ class Inbox:
 
 
 def login(_server, _session, _envelope, _mechanism, data: object) -> AuthResult:
-    return AuthResult(success=isinstance(data, LoginPassword) and data.password == PASSWORD.encode())
+    return AuthResult(success=isinstance(data, LoginPassword) and data.password == PASSWORD.encode(), handled=False)
 
 
 @asynccontextmanager

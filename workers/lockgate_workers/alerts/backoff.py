@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Backoff:
     """Pauses that grow ``factor``-fold from ``first`` up to ``longest`` (milliseconds); given up after ``attempts``.
 
-    With the defaults the last attempt is some 18 hours after the first: a destination may be down overnight.
+    With the defaults the last attempt is 7 to 14 hours after the first: a destination may be down overnight.
     """
 
     first: int = 5_000
