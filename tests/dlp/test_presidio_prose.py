@@ -19,6 +19,7 @@ from lockgate_workers.dlp.presidio.prose import OVERLAP, PIECE, is_prose, pieces
         'customer_name: "Maria O\u2019Neill-Berg"',
         "| Anna Berg | Oslo | 12 |",
         "> - J. Smith, 12 Baker Street",
+        "764 Fagradalsbraut 71 Apt. 762",
         "# Letter from Anna",
         "Анна Берг живёт в Осло",
     ],
@@ -53,6 +54,11 @@ def test_lines_of_prose_form_one_piece_and_code_between_them_is_left_out() -> No
         "Dear Anna,\n\nthank you for the\nlong letter.",
         "best wishes from Oslo",
     ]
+
+
+def test_an_address_stays_together() -> None:
+    text = "Lara Berg\n3247 Rua Igreja 25\n Apt. 236\nSeatoun\n New Zealand 30971\n\nSeatoun\n0f3a9c\nSeatoun"
+    assert [text[start:end] for start, end in pieces(text)] == [text[: text.index("\n\n")]]
 
 
 def test_a_fence_does_not_make_a_letter_code() -> None:

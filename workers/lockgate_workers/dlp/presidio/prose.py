@@ -3,7 +3,8 @@
 Line by line, by the words in it and not by what stands around: a fence around a letter does not make the letter code.
 
 - A line is prose when it has at least two words (letters, with apostrophes or hyphens within; initials count) and these make up at
-  least half of what stands between its spaces.
+  least half of what stands between its spaces, short numbers aside.
+- A line with one word, and short numbers or none, is prose when the line before it is: addresses are written like that.
 - Not prose: code (brackets, assignments and names with ``_`` or ``.`` within are no words), numbers and ids, hashes and base64 (long
   runs without a space), paths and addresses. Marks of lists, tables, quotes and headings count as spaces.
 
@@ -22,6 +23,7 @@ OVERLAP: Final = 80
 """Characters; names and addresses are shorter."""
 _LEAST_WORDS: Final = 2
 _LEAST_SHARE: Final = 0.5
+_NUMBER: Final = 6
 
 # Python's `re` over anybody's text: single classes and fixed alternatives without nesting, so linear.
 _LINE: Final = re.compile(r"[^\n]+")
@@ -34,7 +36,8 @@ def pieces(text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of prose, in order; a span that was cut overlaps the one before it."""
     start = end = -1
     for line in _LINE.finditer(text):
-        if not is_prose(line.group()):
+        follows = start >= 0 and line.start() - end <= 1
+        if not (is_prose(line.group()) or (follows and is_prose(line.group(), follows=True))):
             continue
         if start >= 0 and not text[end : line.start()].strip() and line.end() - start <= PIECE:
             end = line.end()
@@ -46,11 +49,13 @@ def pieces(text: str) -> Iterator[tuple[int, int]]:
         yield from _cut(text, start, end)
 
 
-def is_prose(line: str) -> bool:
-    """Whether a line is made of words."""
-    tokens = [part.strip(_ENDS) for part in line.translate(_MARKS).split()]
-    tokens = [part for part in tokens if part.strip("-")]
+def is_prose(line: str, *, follows: bool = False) -> bool:
+    """Whether a line is made of words. ``follows`` is whether the line before it is prose."""
+    parts = [part.strip(_ENDS) for part in line.translate(_MARKS).split()]
+    tokens = [part for part in parts if part.strip("-") and not _is_short_number(part)]
     words = sum(map(_is_word, tokens))
+    if follows and words == len(tokens) == 1:
+        return True
     return words >= _LEAST_WORDS and words >= _LEAST_SHARE * len(tokens)
 
 
@@ -58,6 +63,10 @@ def _is_word(token: str) -> bool:
     """Letters, with apostrophes and hyphens within; one alone only as an initial."""
     letters = token.replace("'", "").replace("\u2019", "").replace("-", "")
     return letters.isalpha() and (len(letters) > 1 or letters.isupper()) and len(token) <= OVERLAP
+
+
+def _is_short_number(token: str) -> bool:
+    return len(token) <= _NUMBER and token.isdigit()
 
 
 def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
