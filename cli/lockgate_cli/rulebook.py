@@ -55,7 +55,7 @@ class Rulebook:
 
     def source(self, kind: ScannerKind) -> ScannerSource:
         """What builds one gate's scanner."""
-        return ScannerSource(kind, self.folders.get(kind), salt=self.salt, cache=self.cache)
+        return ScannerSource(kind, self.folders.get(kind), salt=self._evidence, cache=self.cache)
 
     def scanners(self, kind: ScannerKind, record: ContentRecord | None = None) -> TunedScanners:
         """One gate's scanner under a content policy. Raises `ConfigurationError`, which names pack and rule."""

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from lockgate_schemas.content import EMPTY, ContentPolicy
 from lockgate_workers.scanning.allowing import Allowance
 from lockgate_workers.scanning.engines import repeatable
+from lockgate_workers.scanning.explaining import Explanation
 from lockgate_workers.scanning.findings import Finding, ScanResult
 from lockgate_workers.scanning.overrides import acted, actions_for
 from lockgate_workers.scanning.packs import Rule
@@ -46,6 +47,14 @@ class Scans(Protocol):
 
     def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
         """Scan the texts of one message under one budget; a refusal stands on each."""
+        ...
+
+
+class RuleScans(Scans, Protocol):
+    """A scanner that has nothing but rules, and can say why each of them found something or did not."""
+
+    def explain(self, text: str) -> Explanation:
+        """What became of every candidate."""
         ...
 
 

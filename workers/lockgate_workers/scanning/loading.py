@@ -28,14 +28,13 @@ def load_scanner(
     kind: ScannerKind,
     extra_folder: Path | None = None,
     *,
-    own: Sequence[Pack] = (),
     limits: ScanLimits | None = None,
     evidence_key: bytes | None = None,
     cache: Path | None = None,
     clock: Callable[[], float] = time.thread_time,
     decode: bool = True,
 ) -> Scanner:
-    """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder and the packs ``own``.
+    """Build the scanner of a stage from the packaged packs and, if given, every ``*.yaml`` of a folder.
 
     Without ``evidence_key`` a random one is drawn: evidence hashes then compare within this process only. ``cache`` is a folder of this
     user's own, in which the compiled gate is kept for the next start (`gate_cache`); it is authenticated by means of the evidence key. ``clock`` should
@@ -47,12 +46,23 @@ def load_scanner(
     if cache is not None and evidence_key is None:
         raise ConfigurationError("compiled gates can only be kept where there is an evidence key to authenticate them with")
     packaged = packaged_packs(kind)
-    extra = [*own] if extra_folder is None else [*_folder(extra_folder), *own]
+    extra = [] if extra_folder is None else list(_folder(extra_folder))
     key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
     packs = [*packaged, *extra]
     gate = None if cache is None else GateCache(cache, key).gate(all_rules(packs))
     scanner = Scanner(packs, clock=clock, evidence_key=key, limits=limits, gate=gate, decode=decode)
     _verify(scanner, extra)
+    return scanner
+
+
+def own_scanner(packs: Sequence[Pack], *, evidence_key: bytes, clock: Callable[[], float] = time.thread_time) -> Scanner:
+    """Build a scanner from an installation's packs alone, which takes milliseconds: it is joined to the shipped one (`joined`).
+
+    Raises:
+        ConfigurationError: two rules are named alike, or an example does not behave; it names the pack and the rule.
+    """
+    scanner = Scanner(packs, clock=clock, evidence_key=evidence_key)
+    _verify(scanner, packs)
     return scanner
 
 

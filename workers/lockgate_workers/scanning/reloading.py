@@ -12,15 +12,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.content import EMPTY, ContentPolicy, content_digest, parse_content
 from lockgate_schemas.errors import ConfigurationError, LockgateError, UnavailableError
-from lockgate_workers.scanning.content import Scans, TunedScanners
-from lockgate_workers.scanning.loading import ScannerKind, load_scanner
-from lockgate_workers.scanning.packs import Pack, parse_pack
+from lockgate_workers.scanning.content import RuleScans, TunedScanners
+from lockgate_workers.scanning.joined import Joined
+from lockgate_workers.scanning.loading import ScannerKind, load_scanner, own_scanner
+from lockgate_workers.scanning.packs import Pack, digest_of, parse_pack
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -142,36 +144,40 @@ def read_content(record: ContentRecord | None) -> ContentPolicy:
 
 
 class ScannerSource:
-    """Builds the scanner of one stage under a content policy. A new policy with the same packs costs no new database."""
+    """Builds the rules of one stage under a content policy. The shipped rules and those of the folder are built once.
+
+    So a policy that brings no packs costs nothing, and one that brings some costs as much as they are.
+    """
 
     def __init__(
         self,
         kind: ScannerKind,
         folder: Path | None = None,
         *,
-        salt: bytes | None = None,
+        salt: bytes,
         cache: Path | None = None,
-        load: Callable[..., Scans] = load_scanner,
-        parts: tuple[str, ...] = (),
+        load: Callable[..., RuleScans] = load_scanner,
     ) -> None:
-        """``folder`` holds more packs, ``cache`` what was compiled before. ``salt`` keys evidence, allow list and cache; ``parts`` are digests of what else decides."""
+        """``folder`` holds more packs, ``cache`` what was compiled before. ``salt`` keys evidence, allow list and cache."""
         self._kind: ScannerKind = kind
-        self._folder = folder
         self._salt = salt
-        self._cache = cache
-        self._load = load
-        self._parts = parts
-        self._kept: tuple[tuple[str, ...], Scans] | None = None
+        self._load = partial(load, kind, folder, evidence_key=salt, cache=cache)
+        self._shipped: RuleScans | None = None
+        self._own: tuple[str, RuleScans] | None = None
 
     def __call__(self, record: ContentRecord | None) -> TunedScanners:
-        """Build. Blocks for as long as compiling takes. Raises `ConfigurationError`, which names pack and rule."""
+        """The rules, tuned. Blocks for as long as compiling takes. Raises `ConfigurationError`, which names pack and rule."""
         policy = read_content(record)
-        return TunedScanners(self.scanner(policy), policy, "" if record is None else record.digest, *self._parts)
+        return TunedScanners(self.scanner(policy), policy, "" if record is None else record.digest)
 
-    def scanner(self, policy: ContentPolicy) -> Scans:
-        """The rules alone: the shipped packs, those of the folder and the policy's own."""
+    def scanner(self, policy: ContentPolicy) -> RuleScans:
+        """The rules as their packs say: the shipped ones, those of the folder and the policy's own."""
+        if self._shipped is None:
+            self._shipped = self._load()
         own = own_packs(policy, self._kind)
-        key = tuple(f"{pack.name} {pack.digest}" for pack in own)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = key, self._load(self._kind, self._folder, own=own, evidence_key=self._salt, cache=self._cache)
-        return self._kept[1]
+        if not own:
+            return self._shipped
+        digest = digest_of(own)
+        if self._own is None or self._own[0] != digest:
+            self._own = digest, Joined(self._shipped, own_scanner(own, evidence_key=self._salt))
+        return self._own[1]
