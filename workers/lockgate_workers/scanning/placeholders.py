@@ -1,7 +1,8 @@
 """Whether a candidate secret is a stand-in: what documentation, templates and redacted text put where a secret would be.
 
 Applied to a candidate only when its rule says so (``placeholder: skip``). Rules for values whose shape is proof enough leave it
-off, for an allow-list is also a way out for who knows it.
+off, for an allow-list is also a way out for who knows it. A counted-up value (``1234567890abcdef``) is a stand-in only while it is
+short: of long ones nobody can say whether they are somebody's key, and a redacted example costs little.
 """
 
 from __future__ import annotations
@@ -11,55 +12,25 @@ from typing import Final
 
 # Python's `re` is safe here: the candidate is short (a rule's span), and each alternative is linear.
 _STAND_IN: Final = re.compile(
-    r"\[redacted|redacted|x{4,}|\*{3,}|\.{3,}|_{4,}|change.?me|place.?holder|replace.?me|insert.?|your.?|dummy|example|sample"
-    r"|my.?(?:secret|password|token|key)|todo|fixme|foo.?bar|not.?a.?(?:real|secret|password)|some.?(?:secret|password|token)"
-    r"|00000000|11111111|12345678(?:9|$)|abcdefgh(?:ij|$)",
+    r"redacted|x{4,}|\*{3,}|\.{3,}|_{4,}|#{3,}|change.?(?:me|it|this)|place.?holder|replace.?(?:me|with|this)|insert.?|your.?|dummy|example|sample"
+    r"|my.?(?:secret|password|token|key|pass)|todo|fixme|foo.?bar|(?:not|isnt).?(?:a.?)?(?:real|secret|set|password)"
+    r"|(?:some|super|very|top).?(?:secret|password|token)|(?:fake|mock|invalid|wrong).?(?:secret|password|token|key)",
     re.IGNORECASE,
 )
+_COUNTED: Final = re.compile(r"12345678|23456789|98765432|abcdefgh|qwertyui|deadbeef", re.IGNORECASE)
+_COUNTED_MOST: Final = 15
+_REPEATED: Final = re.compile(r"(.)\1{7}")
+_REPEATED_MOST: Final = 80
 _REFERENCE: Final = re.compile(
-    r"^(?:[<\[{$%(]|bearer\b|process\.env|os\.(?:environ|getenv)|env[.\[(]|getenv|System\.get|secrets?\.|vault[:.]|config\.|settings\."
-    r"|self\.|this\.|params?\.|args?\.|options?\.|req(?:uest)?\.|data\.|\w+\(|#\{|@\w+@$)"
+    r"^(?:[<\[{(]|\$[\w.:\-]+$|\$[{(]|%[A-Za-z_]\w*%$|%[sdr]$|%\(|bearer\b|process\.env|os\.(?:environ|getenv)|env[.\[(:]|getenv|System\.get"
+    r"|secrets?\.|vault[:.]|config\.|settings\.|self\.|this\.|params?\.|args?\.|options?\.|req(?:uest)?\.|data\.|\w+\(|#\{|@\w+@$"
+    r"|\.\.?/|var\.|local\.|module\.|context\.|state\.|props\.|ctx\.)"
 )
 _WORDS: Final = frozenset(
-    [
-        "password",
-        "passwd",
-        "pwd",
-        "pass",
-        "secret",
-        "token",
-        "key",
-        "apikey",
-        "api_key",
-        "none",
-        "null",
-        "nil",
-        "true",
-        "false",
-        "undefined",
-        "empty",
-        "string",
-        "str",
-        "required",
-        "optional",
-        "username",
-        "user",
-        "admin",
-        "test",
-        "testing",
-        "value",
-        "default",
-        "unknown",
-        "hidden",
-        "private",
-        "public",
-        "input",
-        "field",
-        "text",
-        "type",
-        "bytes",
-        "hunter2",
-    ]
+    "password passwd pwd pass passphrase secret secrets token key apikey api_key none null nil true false undefined empty string str "  # noqa: SIM905 - a list of so many reads worse
+    "required optional username user admin test testing value default unknown hidden private public input field text type bytes "
+    "hunter2 password1 password123 passw0rd pass123 pass1234 test123 test1234 secret123 admin123 user123 abc123 123456 qwerty letmein "
+    "basic bearer digest oauth oauth2 kerberos sha256 sha512 md5 base64 utf-8 utf8 plaintext encrypted bcrypt argon2".split(" ")
 )
 _MIN_DISTINCT: Final = 4
 
@@ -72,4 +43,6 @@ def is_placeholder(value: str) -> bool:
         or stripped.lower() in _WORDS
         or _STAND_IN.search(stripped) is not None
         or _REFERENCE.match(stripped) is not None
+        or (len(stripped) <= _COUNTED_MOST and _COUNTED.search(stripped) is not None)
+        or (len(stripped) <= _REPEATED_MOST and _REPEATED.search(stripped) is not None)
     )

@@ -16,13 +16,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from lockgate_workers.scanning.checksums import token_checksum, token_checksum_off
+from lockgate_workers.scanning.national import NATIONAL
+from lockgate_workers.scanning.randomness import generated, secret_like
+from lockgate_workers.scanning.wallets import WALLETS
+
 Validator = Callable[[str], bool]
 
 _SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "123456789"})
 _ITIN_FIRST: Final = "9"
 _LUHN_MAX_DIGIT: Final = 9
 _CARD_DISTINCT: Final = 2
-_PHONE_MIN, _PHONE_MAX, _PHONE_DISTINCT = 8, 15, 3
+_WRAPPED_ENTROPY: Final = 4.4
+_WRAPPED_SLASHES: Final = 6
 _SIGNS: Final = "!@#$%^&*?~+"
 _IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
@@ -31,6 +37,8 @@ _IBAN_LENGTHS: Final = {
     "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19,
     "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22,
     "SA": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
+    "BI": 27, "DJ": 27, "EG": 29, "FK": 18, "HN": 28, "LY": 25, "MN": 20, "NI": 28, "OM": 23, "RU": 33, "SC": 31, "SD": 18,
+    "SO": 23, "ST": 25, "TL": 23, "YE": 30,
 }  # fmt: skip
 
 
@@ -51,7 +59,7 @@ def luhn(text: str) -> bool:
 
 def iban(text: str) -> bool:
     """ISO 13616: the country's length, and modulo 97."""
-    account = "".join(text.split()).upper()
+    account = "".join(text.replace("-", "").split()).upper()
     expected = _IBAN_LENGTHS.get(account[:2])
     if expected is None or len(account) != expected or not account.isascii() or not account.isalnum():
         return False
@@ -65,12 +73,6 @@ def ssn(text: str) -> bool:
     area, group, serial = number[:3], number[3:5], number[5:]
     refused = area in {"000", "666"} or area[0] == _ITIN_FIRST or group == "00" or serial == "0000"
     return not refused and number not in _SSN_ADVERTISED and len(set(number)) > 1
-
-
-def phone(text: str) -> bool:
-    """A number with country code: as many digits as E.164 allows and a network needs, and not a pattern of two digits."""
-    number = digits(text).removeprefix("00")
-    return _PHONE_MIN <= len(number) <= _PHONE_MAX and len(set(number)) >= _PHONE_DISTINCT
 
 
 def jwt(text: str) -> bool:
@@ -92,6 +94,33 @@ def private_address(text: str) -> bool:
     return any(address in network for network in _PRIVATE_V4)
 
 
+def public_address(text: str) -> bool:
+    """An IPv4 address of the internet, long enough not to be the version of something, and not a resolver that everybody names."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return address.is_global and not address.is_multicast and len(text) >= _ADDRESS_SHORTEST and text not in _RESOLVERS
+
+
+_ADDRESS_SHORTEST: Final = 10
+_RESOLVERS: Final = frozenset({"208.67.222.222", "208.67.220.220", "149.112.112.112"})
+
+
+def address_six(text: str) -> bool:
+    """An IPv6 address or network, of some substance: not loopback, not nothing, and not a slice or a name of a program."""
+    address, _, length = text.partition("/")
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    groups = [one for one in address.split(":") if one]
+    long = any(len(one) >= _GROUP_LONG for one in groups)
+    telling = long and (bool(length) or len(groups) > 1) and any(one.isdigit() for one in address)
+    return bool(length) or (telling and not parsed.is_loopback and not parsed.is_unspecified)
+
+
+_GROUP_LONG: Final = 4
 _PRIVATE_V4: Final = tuple(
     ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
 )
@@ -111,6 +140,16 @@ def basic_credentials(text: str) -> bool:
     return b":" in decoded and all(one >= ord(" ") for one in decoded)
 
 
+def wrapped_base64(text: str) -> bool:
+    """A full line of binary data in base64: every kind of character, no path and no words. Hexadecimal and names are not."""
+    kinds = (str.isupper, str.islower, str.isdigit)
+    return (
+        all(any(kind(one) for one in text) for kind in kinds)
+        and entropy(text) >= _WRAPPED_ENTROPY
+        and text.count("/") <= _WRAPPED_SLASHES
+    )
+
+
 def entropy(text: str) -> float:
     """Shannon entropy in bits a character, over the characters of the text itself."""
     if not text:
@@ -121,13 +160,21 @@ def entropy(text: str) -> float:
 
 VALIDATORS: Final[Mapping[str, Validator]] = MappingProxyType(
     {
+        **NATIONAL,
+        **WALLETS,
         "luhn": luhn,
         "iban": iban,
         "ssn": ssn,
-        "phone": phone,
         "jwt": jwt,
         "private-address": private_address,
+        "public-address": public_address,
+        "address-six": address_six,
         "mixed": mixed,
         "basic-credentials": basic_credentials,
+        "generated": generated,
+        "secret-like": secret_like,
+        "wrapped-base64": wrapped_base64,
+        "token-checksum": token_checksum,
+        "token-checksum-off": token_checksum_off,
     }
 )
