@@ -45,7 +45,7 @@ def alert(number: int = 7, **changes: object) -> AlertRecord:
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate for `HOST`, and the roots that vouch for it."""
+    """A certificate for `HOST` and this machine, and the roots that vouch for it."""
 
     roots: Path
     certificate: Path
@@ -75,7 +75,7 @@ def made_authority(folder: Path) -> Authority:
     )
     leaf = (
         _certificate(name, root_name, key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName("localhost")]), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     found = Authority(folder / "roots.pem", folder / "leaf.pem", folder / "leaf.key")
