@@ -19,9 +19,10 @@ from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.dlp.source import DlpSource, no_keys
 from lockgate_workers.inspection.source import InspectionSource
 from lockgate_workers.scanning.content import TunedScanners
-from lockgate_workers.scanning.loading import ScannerKind
+from lockgate_workers.scanning.loading import ScannerKind, folder_packs, packaged_packs
 from lockgate_workers.scanning.overrides import check_rule_names
-from lockgate_workers.scanning.reloading import ScannerSource
+from lockgate_workers.scanning.packs import Pack
+from lockgate_workers.scanning.reloading import ScannerSource, own_packs
 
 KINDS: Final[tuple[ScannerKind, ...]] = ("injection", "dlp")
 RULE_FOLDERS: Final[Mapping[ScannerKind, str]] = {"injection": "inspection", "dlp": "dlp"}
@@ -56,6 +57,10 @@ class Rulebook:
     def source(self, kind: ScannerKind) -> ScannerSource:
         """What builds one gate's scanner."""
         return ScannerSource(kind, self.folders.get(kind), salt=self._evidence, cache=self.cache)
+
+    def packs(self, kind: ScannerKind, policy: ContentPolicy) -> list[Pack]:
+        """The packs of one gate, read and not compiled. Raises `ConfigurationError`, which names pack and rule."""
+        return [*packaged_packs(kind), *folder_packs(self.folders.get(kind)), *own_packs(policy, kind)]
 
     def scanners(self, kind: ScannerKind, record: ContentRecord | None = None) -> TunedScanners:
         """One gate's scanner under a content policy. Raises `ConfigurationError`, which names pack and rule."""

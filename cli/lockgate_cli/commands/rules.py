@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ from lockgate_cli.allowing import added, entries_for, written
 from lockgate_cli.commands.content import APPLYING
 from lockgate_cli.commands.rule_packs import bench, try_examples
 from lockgate_cli.exits import guarded
-from lockgate_cli.explaining import Said, explained
+from lockgate_cli.explaining import Explained, Said, explained
 from lockgate_cli.operator import Operator
 from lockgate_cli.options import HomeOption, JsonOption, home_at, home_if_any
 from lockgate_cli.render import console, decision_text, print_json, table
@@ -26,9 +25,9 @@ from lockgate_cli.texts import STANDARD_INPUT, standard_input, typed_secret
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.content import TunedScanners, day
 from lockgate_workers.scanning.findings import Category
-from lockgate_workers.scanning.loading import ScannerKind
 from lockgate_workers.scanning.overrides import OFF, actions_for
-from lockgate_workers.scanning.packs import Rule
+from lockgate_workers.scanning.packs import Pack, Rule
+from lockgate_workers.scanning.reloading import read_content
 
 rules = typer.Typer(no_args_is_help=True, help="List, test, explain and measure the rules of the content gates.")
 rules.command("test")(try_examples)
@@ -46,6 +45,8 @@ class Listed:
 
     rule: str
     scanner: str
+    pack: str
+    version: str
     category: str
     severity: str
     confidence: float
@@ -66,18 +67,21 @@ def list_rules(
     home: HomeOption = None,
 ) -> None:
     """Show the rules in force: the shipped ones, the installation's own, and what its content policy makes of them."""
+    found = home_if_any(home)
+    book, policy = Rulebook.of(found), read_content(asyncio.run(content_in_force(found)))
+    actions = actions_for(policy.rules, tenant, agent, _today())
     listed = [
-        _listed(kind, rule, actions)
-        for kind, scanners in _scanners(home, scanner).items()
-        for actions in [actions_for(scanners.policy.rules, tenant, agent, _today())]
-        for rule in scanners.scanner.rules
+        _listed(kind, pack, rule, actions)
+        for kind in chosen_kinds(scanner)
+        for pack in book.packs(kind, policy)
+        for rule in pack.rules
         if category in {None, rule.category}
     ]
     if as_json:
         print_json(listed)
         return
-    rows = [(one.rule, one.scanner, one.category, one.severity, _action(one), one.title) for one in listed]
-    table(f"{len(rows)} rules", ("rule", "scanner", "category", "severity", "action", "finds"), rows, empty="none of this kind")
+    rows = [(one.rule, one.pack, one.category, one.severity, _action(one), one.title) for one in listed]
+    table(f"{len(rows)} rules", ("rule", "pack", "category", "severity", "action", "finds"), rows, empty="none of this kind")
 
 
 @rules.command("explain")
@@ -91,22 +95,36 @@ def explain(
     home: HomeOption = None,
 ) -> None:
     """Show what each rule says of a text: where it fired, and what becomes of it. What was found is shown as dots."""
-    said_by: dict[str, list[Said]] = {}
-    refused: dict[str, str] = {}
     given = standard_input() if text == STANDARD_INPUT else text
-    for kind, scanners in _scanners(home, scanner).items():
-        said_by[kind], refused[kind] = explained(given, scanners.tuned(tenant, agent, _today()))
+    found = home_if_any(home)
+    book, record = Rulebook.of(found), asyncio.run(content_in_force(found))
+    told: dict[str, Explained] = {}
+    for kind in chosen_kinds(scanner):
+        source = book.source(kind)
+        rules, tuned = source.scanner(read_content(record)), source(record).tuned(tenant, agent, _today())
+        told[kind] = explained(given, rules, tuned)
     if as_json:
-        print_json({kind: {"refused": refused[kind], "findings": said} for kind, said in said_by.items()})
+        print_json(told)
         return
-    for name, said in said_by.items():
-        if refused[name]:
-            console.print(f"[bold]{name}[/]: [red]the scan was refused ({refused[name]}); the gate would block[/]")
-            continue
-        rows = [
-            (one.rule, f"{one.line}:{one.column}", one.severity, decision_text(one.action), Text(one.excerpt)) for one in said
-        ]
-        table(name, ("rule", "place", "severity", "action", "in"), rows, empty="no rule says anything")
+    for name, one in told.items():
+        _show_explained(name, one)
+
+
+def _show_explained(name: str, one: Explained) -> None:
+    if one.refused:
+        console.print(f"[bold]{name}[/]: [red]the scan was refused ({one.refused}): the gate blocks[/]")
+        return
+    rows = [
+        (said.rule, f"{said.line}:{said.column}" if said.line else "", _outcome(said), said.view, Text(said.excerpt))
+        for said in one.said
+    ]
+    table(name, ("rule", "place", "outcome", "read", "in"), rows, empty="no rule says anything")
+
+
+def _outcome(said: Said) -> Text:
+    if said.dropped:
+        return Text(f"dropped: {said.dropped}", style="dim")
+    return decision_text(said.action) if said.action != OFF else Text(OFF, style="dim")
 
 
 @rules.command("allow")
@@ -147,22 +165,16 @@ def _has(scanners: TunedScanners, rule: str) -> bool:
     return any(one.id == rule for one in scanners.scanner.rules)
 
 
-def _scanners(folder: Path | None, only: str) -> dict[ScannerKind, TunedScanners]:
-    """The scanners as they hold in a home, or as they are shipped where there is none."""
-    home = home_if_any(folder)
-    book = Rulebook.of(home)
-    record = asyncio.run(content_in_force(home))
-    return {kind: book.scanners(kind, record) for kind in chosen_kinds(only)}
-
-
 def _today() -> date:
     return day(int(datetime.now(UTC).timestamp() * 1000))
 
 
-def _listed(kind: str, rule: Rule, actions: Mapping[str, str]) -> Listed:
+def _listed(kind: str, pack: Pack, rule: Rule, actions: Mapping[str, str]) -> Listed:
     return Listed(
         rule=rule.id,
         scanner=kind,
+        pack=pack.name,
+        version=pack.version,
         category=rule.category.value,
         severity=rule.severity.value,
         confidence=rule.confidence,

@@ -45,8 +45,7 @@ def load_scanner(
     """
     if cache is not None and evidence_key is None:
         raise ConfigurationError("compiled gates can only be kept where there is an evidence key to authenticate them with")
-    packaged = packaged_packs(kind)
-    extra = [] if extra_folder is None else list(_folder(extra_folder))
+    packaged, extra = packaged_packs(kind), folder_packs(extra_folder)
     key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
     packs = [*packaged, *extra]
     gate = None if cache is None else GateCache(cache, key).gate(all_rules(packs))
@@ -81,8 +80,16 @@ def packaged_packs(kind: ScannerKind, *, strict: bool = False) -> list[Pack]:
     return [parse_pack(entry.name, entry.read_bytes(), strict=strict) for entry in entries]
 
 
+def folder_packs(folder: Path | None) -> list[Pack]:
+    """Read the packs of an operator's folder, if there is one.
+
+    Raises:
+        ConfigurationError: it is missing or holds no pack, which is a mistake and not an empty set of rules; or a pack is not usable.
+    """
+    return [] if folder is None else list(_folder(folder))
+
+
 def _folder(folder: Path) -> Iterator[Pack]:
-    """Read an operator's folder. One that is missing or holds no pack is a mistake, not an empty set of rules."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
         read = [(path.name, path.read_bytes()) for path in paths]
