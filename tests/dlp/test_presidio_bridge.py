@@ -16,11 +16,10 @@ from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, Email
 from lockgate_schemas.content import ContentPolicy, Names
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.dlp.decide import DlpOutcome, decide
-from lockgate_workers.dlp.presidio.bounds import Covered
+from lockgate_workers.dlp.presidio.bounds import Covered, RecognizerLimits
 from lockgate_workers.dlp.presidio.bridge import PresidioEngine
 from lockgate_workers.dlp.presidio.further import further_engines
 from lockgate_workers.dlp.presidio.loading import from_folder, from_registry, named
-from lockgate_workers.scanning.engine import ScanLimits
 from lockgate_workers.scanning.engines import Several
 from lockgate_workers.scanning.findings import Action, Category, Refusal, Severity
 
@@ -69,7 +68,7 @@ def odd() -> Odd:
 
 
 def engine(*recognizers, limits=None, clock=time.monotonic, **more) -> PresidioEngine:
-    limits = limits or ScanLimits(max_bytes=10_000, max_seconds=60.0, max_findings=100)
+    limits = limits or RecognizerLimits(max_bytes=10_000, max_seconds=60.0, max_matches=100)
     return PresidioEngine(recognizers, clock=clock, evidence_key=b"k" * 32, limits=limits, **more)
 
 
@@ -145,18 +144,18 @@ def test_a_result_without_a_recognisers_name_counts() -> None:
 
 def test_a_pattern_without_end_is_stopped_at_the_messages_deadline() -> None:
     """Presidio gives a pattern 60 seconds, and then goes on as if nothing had been there. This clock stands: only the pattern's own can tell."""
-    own = engine(slow(), limits=ScanLimits(max_seconds=0.05), clock=lambda: 0.0)
+    own = engine(slow(), limits=RecognizerLimits(max_seconds=0.05), clock=lambda: 0.0)
     assert own.scan_all(["a" * 60])[0].refusal is Refusal.TIME
 
 
 def test_time_that_a_recogniser_took_is_noticed_after_it() -> None:
     ticks = iter([0.0, *[0.1] * 1, *[5.0] * 50])
-    own = engine(Odd([]), limits=ScanLimits(max_seconds=1.0), clock=lambda: next(ticks))
+    own = engine(Odd([]), limits=RecognizerLimits(max_seconds=1.0), clock=lambda: next(ticks))
     assert own.scan_all(["text"])[0].refusal is Refusal.TIME
 
 
 def test_bytes_and_matches_are_bounded() -> None:
-    limits = ScanLimits(max_bytes=100, max_seconds=60.0, max_findings=3)
+    limits = RecognizerLimits(max_bytes=100, max_seconds=60.0, max_matches=3)
     own = engine(badges(), limits=limits)
     assert own.scan_all(["é" * 30, "é" * 21])[0].refusal is Refusal.SIZE
     assert own.scan_all(["B-1234 B-1235", "B-1236 B-1237"])[0].refusal is Refusal.FINDINGS
@@ -165,7 +164,7 @@ def test_bytes_and_matches_are_bounded() -> None:
 
 def test_patterns_stay_bounded_after_an_analyzer_compiled_them_anew() -> None:
     recognizer = slow()
-    own = engine(recognizer, limits=ScanLimits(max_seconds=0.05))
+    own = engine(recognizer, limits=RecognizerLimits(max_seconds=0.05))
     recognizer.analyze("no match", ["SLOW"], regex_flags=8)
     assert not isinstance(recognizer.patterns[0].compiled_regex, Covered)
     assert own.scan_all(["a" * 60])[0].refusal is Refusal.TIME

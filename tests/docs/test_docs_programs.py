@@ -26,6 +26,9 @@ RUN = {
     ("docs/clients.md", "again.py"): "True",
     ("docs/clients.md", "many.py"): "batch-7-19 delivered",
     ("docs/clients.md", "by_broker.py"): f"delivered {SHORT}",
+    ("docs/pii.md", "plug_recognisers.py"): 'redact {"note":"badge [REDACTED:presidio-badge]"}',
+    ("docs/pii.md", "in_presidio.py"): "email 9 36",
+    ("docs/pii.md", "mask_and_encrypt.py"): "***************1111\nanna.berg@lockgate-mail.org\n",
     ("docs/wire.md", "check_receipt.py"): "['ingress', 'authz', 'inspection', 'dlp', 'outcome']",
     ("docs/wire.md", "check_entry.py"): "of the log of lockgate.local/audit",
 }

@@ -11,10 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
-from lockgate_workers.scanning.engine import ScanLimits
 from lockgate_workers.scanning.findings import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerLimits:
+    """What one message may cost with all recognisers together. Past any of these the scan is refused.
+
+    Presidio takes some three milliseconds a kilobyte, and compares each match with each other, so these are narrower than the rules' own.
+    """
+
+    max_bytes: int = 262_144
+    max_seconds: float = 2.0
+    max_matches: int = 1_000
 
 
 class OverBudgetError(Exception):
@@ -28,7 +40,7 @@ class OverBudgetError(Exception):
 class Meter:
     """What one message has used up. ``clock`` tells seconds."""
 
-    def __init__(self, limits: ScanLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: RecognizerLimits, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._limits = limits
         self._deadline = clock() + limits.max_seconds
@@ -42,7 +54,7 @@ class Meter:
     def match(self) -> None:
         """Count a match, whether or not it becomes a finding."""
         self._matches += 1
-        if self._matches > self._limits.max_findings:
+        if self._matches > self._limits.max_matches:
             raise OverBudgetError(Refusal.FINDINGS)
 
     def left(self) -> float:

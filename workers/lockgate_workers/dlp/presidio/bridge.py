@@ -17,18 +17,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.dlp.presidio.bounds import Meter, OverBudgetError, cover, metered
+from lockgate_workers.dlp.presidio.bounds import Meter, OverBudgetError, RecognizerLimits, cover, metered
 from lockgate_workers.dlp.presidio.entities import RECOGNISED, rule_of
 from lockgate_workers.dlp.presidio.extra import needed
 from lockgate_workers.dlp.presidio.words import Words
-from lockgate_workers.scanning.engine import ScanLimits
 from lockgate_workers.scanning.findings import Action, Category, Finding, Refusal, ScanResult, Severity
 
 if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer, RecognizerResult
     from presidio_analyzer.nlp_engine import NlpArtifacts
 
-LIMITS: Final = ScanLimits(max_bytes=262_144, max_seconds=2.0, max_findings=1_000)
+LIMITS: Final = RecognizerLimits()
 LEAST_SCORE: Final = 0.5
 """Presidio's weak patterns score below this, and most of them also with a context word beside them (0.4)."""
 _PURPOSE: Final = "a Presidio recogniser"
@@ -49,7 +48,7 @@ class PresidioEngine:
         *,
         clock: Callable[[], float],
         evidence_key: bytes,
-        limits: ScanLimits = LIMITS,
+        limits: RecognizerLimits = LIMITS,
         least_score: float = LEAST_SCORE,
         action: Action = Action.REDACT,
         severity: Severity = Severity.MEDIUM,
