@@ -91,21 +91,28 @@ _LIBRARY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "bic": ("bic",),
     }
 )
-# A number that is the whole of a text: plans with check digits, those that are in use for people first.
-_ALONE: Final = (
-    "in-aadhaar",
-    "pl-pesel",
-    "tr-tckn",
-    "za-id",
-    "th-pin",
-    "nhs",
-    "se-number",
-    "de-tax-id",
-    "au-abn",
-    "kr-rrn",
-    "us-npi",
+# A number that is the whole of a text, by its length: plans with check digits, written without groups and in groups.
+_ALONE_PLAIN: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        9: ("us-routing", "au-acn", "us-itin"),
+        10: ("us-npi", "se-number"),
+        11: ("pl-pesel", "tr-tckn", "de-tax-id", "au-abn", "be-nn", "br-cpf", "no-fnr"),
+        12: ("in-aadhaar", "se-number"),
+        13: ("kr-born", "kr-foreigner", "th-pin", "za-id"),
+        15: ("ae-id", "card-other"),
+        18: ("cn-id",),
+    }
 )
-_ALONE_NINE: Final = ("ca-sin", "us-routing", "au-acn")
+_ALONE_GROUPED: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        9: ("us-routing", "au-acn", "us-itin", "ca-sin", "au-tfn"),
+        10: ("nhs", "us-npi", "se-number", "au-medicare", "dk-cpr"),
+        11: ("pl-pesel", "tr-tckn", "de-tax-id", "au-abn", "be-nn", "br-cpf", "no-fnr"),
+        12: ("in-aadhaar", "se-number"),
+        13: ("kr-rrn", "kr-registered", "th-pin", "za-id"),
+        15: ("ae-id",),
+    }
+)
 
 
 @lru_cache(maxsize=128)
@@ -175,6 +182,12 @@ _VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _VIN_VALUES: Final = dict(
     zip("ABCDEFGHJKLMNPRSTUVWXYZ", (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9), strict=True)
 )
+
+
+def card_other(text: str) -> bool:
+    """A card of the airlines' plan (UATP): fifteen digits from 1, Luhn (ISO/IEC 7812)."""
+    number = bare(text)
+    return _digits_only(number, 15) and number[0] == "1" and _luhn(number)
 
 
 def au_medicare(text: str) -> bool:
@@ -271,10 +284,10 @@ def kr_foreigner(text: str) -> bool:
     return (13 - _weighted(number[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11) % 10 == int(number[12])
 
 
-def kr_dated(text: str) -> bool:
+def kr_dated(text: str, sexes: str = "12345678") -> bool:
     """A Korean number by its birth date and sex alone: numbers given since October 2020 have no check digit."""
     number = bare(text)
-    return _digits_only(number, 13) and number[6] in "12345678" and _month_and_day(number[2:6])
+    return _digits_only(number, 13) and number[6] in sexes and _month_and_day(number[2:6])
 
 
 def _month_and_day(text: str) -> bool:
@@ -292,6 +305,11 @@ def ae_id(text: str) -> bool:
     return _digits_only(number, 15) and number.startswith("784") and _luhn(number)
 
 
+def document_alone(text: str) -> bool:
+    """Letters and digits that are a whole text, with the check digit of a document."""
+    return de_health(text) or mrz(text) or es_nif(text)
+
+
 def alone(text: str) -> bool:
     """A number that is a whole text, with the check digit of a plan in use. Times are no numbers of people."""
     number = bare(text)
@@ -299,8 +317,9 @@ def alone(text: str) -> bool:
         return False
     if int(number) in _EPOCH_MILLISECONDS or int(number) in _EPOCH_SECONDS:
         return False
-    names = _ALONE_NINE if len(number) == 9 else _ALONE  # noqa: PLR2004 - nine digits have plans of their own
-    return any(NATIONAL[name](number) for name in names)
+    if number == text.strip():
+        return any(NATIONAL[name](number) for name in _ALONE_PLAIN.get(len(number), ()))
+    return any(NATIONAL[name](number) for name in _ALONE_GROUPED.get(len(number), ()))
 
 
 def phone(text: str) -> bool:
@@ -313,16 +332,25 @@ def phone(text: str) -> bool:
 
 def phone_american(text: str) -> bool:
     """Ten digits that North America's plan has."""
-    number = "".join(one for one in text if one in "0123456789")[:10]
+    number = "".join(one for one in text if one in "0123456789").removeprefix("1")[:10]
     return len(set(number)) > 2 and _dialled(f"+1{number}", grouped=False)  # noqa: PLR2004 - a pattern of two digits
+
+
+def phone_trunk(text: str) -> bool:
+    """A number in groups with the zero of its country: no counting (01 02 03), no ruler, as long as national numbers are."""
+    number = "".join(one for one in text if one in "0123456789")
+    groups = [one for one in _SEPARATORS.split(text) if one]
+    counting = len(groups) > 2 and len({len(one) for one in groups}) == 1 and sum(one.startswith("0") for one in groups) > 2  # noqa: PLR2004
+    return 9 <= len(number) <= 12 and len(set(number)) > 3 and not counting  # noqa: PLR2004 - lengths and a ruler
 
 
 def phone_shaped(text: str) -> bool:
     """As many digits as a network needs and E.164 allows, not a pattern of two, no date: for numbers that are named as telephone numbers."""
     number = "".join(one for one in text if one in "0123456789")
-    return 7 <= len(number) <= 15 and len(set(number)) > 2 and _DATE.search(text) is None  # noqa: PLR2004 - E.164, and a pattern of two digits
+    return 7 <= len(number) <= 15 and len(set(number)) > 2 and number not in _COUNTING and _DATE.search(text) is None  # noqa: PLR2004 - E.164, and a pattern of two digits
 
 
+_COUNTING: Final = "01234567890123456789"
 _DATE: Final = re.compile(
     r"(?:^|\D)(?:(?:19|20)[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2})(?:\D|$)"
 )
@@ -359,12 +387,17 @@ NATIONAL: Final[Mapping[str, Callable[[str], bool]]] = MappingProxyType(
         "mrz": mrz,
         "kr-foreigner": kr_foreigner,
         "kr-dated": kr_dated,
+        "kr-born": partial(kr_dated, sexes="1234"),
+        "kr-registered": partial(kr_dated, sexes="5678"),
         "ng-nin": ng_nin,
         "ae-id": ae_id,
+        "card-other": card_other,
         "number-alone": alone,
+        "document-alone": document_alone,
         "phone": phone,
         "phone-american": phone_american,
         "phone-shaped": phone_shaped,
+        "phone-trunk": phone_trunk,
     }
 )
 """Checks by the names under which rule packs ask for them."""
