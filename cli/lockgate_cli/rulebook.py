@@ -16,9 +16,11 @@ from lockgate_cli.home import Home
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.content import ContentPolicy, content_digest, parse_content
 from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.dlp.presidio.further import check_required
 from lockgate_workers.dlp.source import DlpSource, no_keys
 from lockgate_workers.inspection.source import InspectionSource
 from lockgate_workers.scanning.content import TunedScanners
+from lockgate_workers.scanning.engines import reported
 from lockgate_workers.scanning.loading import ScannerKind, folder_packs, packaged_packs
 from lockgate_workers.scanning.overrides import check_rule_names
 from lockgate_workers.scanning.packs import Pack
@@ -27,6 +29,8 @@ from lockgate_workers.scanning.reloading import ScannerSource, own_packs
 KINDS: Final[tuple[ScannerKind, ...]] = ("injection", "dlp")
 RULE_FOLDERS: Final[Mapping[ScannerKind, str]] = {"injection": "inspection", "dlp": "dlp"}
 """Each scanner, and the folder below the configured one that has more packs for it."""
+RECOGNIZERS: Final = "presidio"
+"""The folder beside them that has Presidio recognisers, where an installation has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Rulebook:
     salt: bytes | None = None
     cache: Path | None = None
     keys: Callable[[str], bytes] = no_keys
+    recognizers: Path | None = None
 
     @classmethod
     def of(cls, home: Home | None) -> Rulebook:
@@ -52,6 +57,7 @@ class Rulebook:
             home.content_salt(),
             home.compiled,
             home.content_secret,
+            _if_there(home.rules_folder(RECOGNIZERS)),
         )
 
     def source(self, kind: ScannerKind) -> ScannerSource:
@@ -75,21 +81,26 @@ class Rulebook:
         policy = parse_content(text)
         record = ContentRecord(text, 0, content_digest(text))
         requests, answers = self.inspection()(record), self.dlp()(record)
-        check_rule_names(policy, {rule.id for one in (requests, answers) for rule in one.scanners.scanner.rules})
+        check_required(answers.scanners.scanner, policy)
+        check_rule_names(policy, reported(requests.scanners.scanner) | reported(answers.scanners.scanner))
         return policy
 
     def inspection(self) -> InspectionSource:
         """What builds all that the inspection gate decides with."""
-        return InspectionSource(self.source("injection"), salt=self._evidence)
+        return InspectionSource(self.source("injection"), salt=self._evidence, secrets=self.keys)
 
     def dlp(self) -> DlpSource:
         """What builds all that the DLP gate decides with."""
-        return DlpSource(self.source("dlp"), salt=self._evidence, keys=self.keys)
+        return DlpSource(self.source("dlp"), salt=self._evidence, keys=self.keys, recognizers=self.recognizers)
 
     @property
     def _evidence(self) -> bytes:
         """Without a home nothing outlives this process, so any key will do."""
         return self.salt or secrets.token_bytes(32)
+
+
+def _if_there(folder: Path | None) -> Path | None:
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def chosen_kinds(only: str) -> tuple[ScannerKind, ...]:

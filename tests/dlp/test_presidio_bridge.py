@@ -18,7 +18,7 @@ from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.dlp.decide import DlpOutcome, decide
 from lockgate_workers.dlp.presidio.bounds import Covered, RecognizerLimits
 from lockgate_workers.dlp.presidio.bridge import PresidioEngine
-from lockgate_workers.dlp.presidio.further import further_engines
+from lockgate_workers.dlp.presidio.further import check_required, further_engines
 from lockgate_workers.dlp.presidio.loading import from_folder, from_registry, named
 from lockgate_workers.scanning.engines import Several
 from lockgate_workers.scanning.findings import Action, Category, Refusal, Severity
@@ -86,7 +86,7 @@ def test_patterns_find_under_the_name_of_their_entity() -> None:
     assert {(one.action, one.severity, one.category) for one in result.findings} == {
         (Action.BLOCK, Severity.HIGH, Category.PII)
     }
-    assert set(own.rules) == {"presidio-badge", "presidio-credit-card"}
+    assert set(own.reports) == {"presidio-badge", "presidio-credit-card"}
 
 
 def test_a_word_beside_it_raises_a_weak_match_over_the_least_score() -> None:
@@ -256,6 +256,18 @@ def test_an_installations_engines_are_its_recognisers_and_its_policys_names(tmp_
     policy = ContentPolicy(names=Names(mode="required", model="xx_no_such"))
     presidio, names = further_engines(policy, tmp_path, clock=clock, evidence_key=key)
     assert (presidio.name, presidio.repeats, names.name, names.repeats) == ("presidio", True, "names", False)
+
+
+def test_a_policy_that_requires_a_model_which_is_not_there_is_refused_before_it_blocks_everything(scanner) -> None:
+    for mode in ("required", "best-effort", "off"):
+        policy = ContentPolicy(names=Names(mode=mode, model="xx_no_such"))
+        whole = Several(scanner, further_engines(policy, None, clock=time.monotonic, evidence_key=b"k" * 32))
+        if mode == "required":
+            with pytest.raises(ConfigurationError, match="names are required, and there is no language model xx_no_such"):
+                check_required(whole, policy)
+        else:
+            check_required(whole, policy)
+    check_required(scanner, policy)
 
 
 def test_the_gate_redacts_and_refuses_with_it(scanner) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lockgate_workers.dlp.decide import DlpOutcome, decide
 from lockgate_workers.scanning.content import TunedScanners
-from lockgate_workers.scanning.engines import Known, Several, repeatable
+from lockgate_workers.scanning.engines import Known, Several, repeatable, reported
 from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity
 
 TEXT = "Write to anna.berg@lockgate-mail.org about Zanzibar."
@@ -46,6 +46,12 @@ def test_the_digest_is_the_first_scanners_own_until_another_engine_decides_too(s
     one, other = Several(scanner, (Known({}),)), Several(scanner, (Known({}, digest="1" * 64),))
     assert len({one.digest, other.digest, scanner.digest}) == 3
     assert one.digest == Several(scanner, (Known({}),)).digest
+
+
+def test_what_can_be_reported_are_the_rules_and_what_engines_say(scanner) -> None:
+    rules = {rule.id for rule in scanner.rules}
+    assert reported(Several(scanner, (Known({"x": PLACE}),))) == rules | {"known-place"}
+    assert reported(scanner) == rules
 
 
 def test_only_repeatable_engines_look_at_what_goes_out(scanner) -> None:

@@ -130,7 +130,7 @@ def test_a_real_pipeline_finds_people_and_places(model) -> None:
 def test_only_the_entities_of_the_policy_count(model) -> None:
     own = engine(model, entities=("LOCATION",))
     assert found(TEXT, own.scan_all([TEXT])[0]) == {("name-location", "Lisbon")}
-    assert own.rules == ("name-location", UNSEEN)
+    assert own.reports == ("name-location", UNSEEN)
 
 
 def test_offsets_are_those_of_the_whole_text(model) -> None:

@@ -21,6 +21,6 @@ def test_the_registry_is_one(tmp_path: Path) -> None:
 
 def test_operators_and_names_are_content_policy(scanner) -> None:
     operators, names = (parse_content(text) for text in BLOCKS[1:])
-    assert prepared(operators.operators, {"pii.key": bytes(16)}, scanner.rules).of("name-person")
+    assert prepared(operators.operators, {"pii-key": bytes(16)}, scanner.rules).of("name-person")
     assert names.names.mode == "required"
     assert min(CIPHER_BYTES) == SALT_BYTES == 16

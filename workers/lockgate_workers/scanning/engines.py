@@ -41,6 +41,11 @@ class Engine(Protocol):
         """Whether it can be asked about its own outcome."""
         ...
 
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The rule ids that its findings can carry."""
+        ...
+
     def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
         """Scan the texts of one message; the results stand in the same order."""
         ...
@@ -59,7 +64,7 @@ class Several:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rules of the first; what further engines can report they say themselves."""
+        """The rules of the first; for what all can report see `reported`."""
         return self.first.rules
 
     @property
@@ -97,6 +102,11 @@ class Known:
     refusal: Refusal | None = None
     digest: str = "0" * 64
 
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The rules of the given findings."""
+        return tuple(sorted({one.rule for one in self.words.values()}))
+
     def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
         """Find the first occurrence of each word."""
         if self.refusal is not None:
@@ -108,6 +118,12 @@ class Known:
             start = text.find(word)
             if start >= 0:
                 yield Finding(one.rule, start, start + len(word), one.severity, one.action, one.evidence)
+
+
+def reported(scanner: Scans) -> frozenset[str]:
+    """The ids of all rules that a scanner's findings can carry, those of further engines included."""
+    further: tuple[Engine, ...] = getattr(scanner, "further", ())
+    return frozenset(rule.id for rule in scanner.rules).union(*(engine.reports for engine in further))
 
 
 def repeatable(scanner: Scans) -> Scans:

@@ -66,7 +66,7 @@ class PresidioEngine:
         self.digest: Final = _digest(recognizers, f"{least_score} {action} {severity}")
 
     @property
-    def rules(self) -> tuple[str, ...]:
+    def reports(self) -> tuple[str, ...]:
         """The rule ids that its findings can carry."""
         entities = {entity for one in self._recognizers for entity in one.supported_entities}
         return tuple(sorted(rule_of(RECOGNISED, entity) for entity in entities))

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lockgate_schemas.content import ContentPolicy
+from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.dlp.presidio.bridge import PresidioEngine
 from lockgate_workers.dlp.presidio.loading import from_folder
 from lockgate_workers.dlp.presidio.model import load_names
-from lockgate_workers.scanning.engines import Engine
+from lockgate_workers.dlp.presidio.names import NamesEngine
+from lockgate_workers.scanning.content import Scans
+from lockgate_workers.scanning.engines import Engine, Several
 
 
 def further_engines(
@@ -28,3 +31,16 @@ def further_engines(
         recognised = (PresidioEngine(from_folder(folder), clock=clock, evidence_key=evidence_key),)
     names = load_names(policy.names, clock=clock, evidence_key=evidence_key)
     return recognised if names is None else (*recognised, names)
+
+
+def check_required(scanner: Scans, policy: ContentPolicy) -> None:
+    """Refuse a policy that requires a model which did not load: in force, it would block every answer with a sentence in it.
+
+    Raises:
+        ConfigurationError: says why the model did not load.
+    """
+    if policy.names.mode != "required" or not isinstance(scanner, Several):
+        return
+    for engine in scanner.further:
+        if isinstance(engine, NamesEngine) and engine.problem:
+            raise ConfigurationError(f"content policy: names are required, and {engine.problem}")

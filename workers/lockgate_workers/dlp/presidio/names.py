@@ -134,7 +134,7 @@ class NamesEngine:
         self.digest: Final = hashlib.sha256(settings.encode()).hexdigest()
 
     @property
-    def rules(self) -> tuple[str, ...]:
+    def reports(self) -> tuple[str, ...]:
         """The rule ids that its findings can carry."""
         return (*sorted(rule_of(NAMED, entity) for entity in self._entities), UNSEEN)
 
