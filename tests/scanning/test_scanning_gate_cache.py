@@ -43,13 +43,13 @@ class Compilations:
 @pytest.fixture
 def compilations(monkeypatch: pytest.MonkeyPatch) -> Compilations:
     counted = Compilations()
-    compiler = gate._compile
+    compiler = gate._compiled
 
-    def count(wanted: object) -> object:
+    def count(plan: gate._Plan) -> object:
         counted.count += 1
-        return compiler(wanted)  # type: ignore[arg-type]
+        return compiler(plan)
 
-    monkeypatch.setattr(gate, "_compile", count)
+    monkeypatch.setattr(gate, "_compiled", count)
     return counted
 
 
@@ -124,7 +124,7 @@ def test_a_file_of_another_installation_is_compiled_anew(folder: Path, compilati
 
 def test_hyperscan_is_not_shown_what_was_not_authenticated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     GateCache(folder, b"another installation's key").gate(rules_of())
-    monkeypatch.setattr(gate, "_deserialised", lambda _bytes: pytest.fail("Hyperscan was handed a stranger's file"))
+    monkeypatch.setattr(gate, "_deserialised", lambda *_: pytest.fail("Hyperscan was handed a stranger's file"))
     GateCache(folder, SECRET).gate(rules_of())
 
 

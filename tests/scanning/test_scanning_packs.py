@@ -127,6 +127,20 @@ def test_a_gate_that_misses_what_the_pattern_finds_is_noticed_by_the_examples() 
 
 
 @pytest.mark.parametrize(
+    "pattern", [r"\Acanary-[0-9]{4}", r"canary-[0-9]{4}\z", r"\Acanary-[0-9]{4}\z|canary-12", "(?-m)canary-[0-9]{4}$"]
+)
+def test_an_end_of_the_text_where_the_rule_is_not_about_all_of_it_is_refused(pattern: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"canary: .*the whole of it"):
+        scanner(GOOD.replace("canary-[0-9]{4}", pattern))
+
+
+def test_a_rule_about_a_whole_text_holds_in_each_text_for_itself() -> None:
+    whole = scanner(GOOD.replace("canary-[0-9]{4}", r"\Acanary-[0-9]{4}\z"))
+    texts = ["clean", "canary-1234", "a canary-1234", "canary-12345", "clean\ncanary-1234"]
+    assert [bool(one.findings) for one in whole.scan_all(texts)] == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize(
     ("pattern", "wider"),
     [
         ("a{3}", "a{3}"),

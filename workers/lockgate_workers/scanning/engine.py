@@ -53,13 +53,22 @@ class _Hit(NamedTuple):
 class _Run:
     """One scan of one message."""
 
-    __slots__ = ("found", "known", "meter", "reasons")
+    __slots__ = ("_checked", "found", "known", "meter", "reasons")
 
     def __init__(self, meter: Meter, *, explained: bool = False) -> None:
         self.meter = meter
         self.found: dict[int, list[Finding]] = {}
         self.known: dict[str, list[int]] = {}
+        self._checked: dict[tuple[str, str], Verdict | None] = {}
         self.reasons: list[Reason] | None = [] if explained else None
+
+    def refused(self, exact: ExactRule, value: str) -> Verdict | None:
+        """See `ExactRule.refused`; each value is checked once, however often and in however many views it stands."""
+        key = exact.rule.id, value
+        if key not in self._checked:
+            self.meter.check(exact.price(len(value)))
+            self._checked[key] = exact.refused(value)
+        return self._checked[key]
 
     def judged(self, rule: str, view: View, start: int, end: int, verdict: Verdict) -> None:
         """Note what became of a candidate, if anybody asked."""
@@ -137,7 +146,7 @@ class Scanner:
         joined = "\n".join(texts)
         data = _encoded(joined)
         run.meter.admit(len(data))
-        hits = self._gated(joined, data, run)
+        hits = self._gated(joined, data, run, min(map(len, texts), default=0))
         if not hits and _is_plain(joined):
             return
         layer = [(index, view) for index, text in enumerate(texts) for view in self._views(text, run, clean=not hits)]
@@ -180,11 +189,11 @@ class Scanner:
         for group in _groups(layer):
             if len(group) > 1:
                 together = "\n".join(view.text for _, view in group)
-                if not self._gated(together, _encoded(together), run):
+                if not self._gated(together, _encoded(together), run, min(len(view.text) for _, view in group)):
                     continue
             for index, view in group:
                 data = _encoded(view.text)
-                hits = self._gated(view.text, data, run)
+                hits = self._gated(view.text, data, run, len(view.text))
                 if hits:
                     yield _Hit(index, view, data, hits)
 
@@ -202,15 +211,14 @@ class Scanner:
         any_candidate = False
         for start, end in candidates:
             any_candidate = True
-            run.meter.candidate(end - start)
-            value = view.text[start:end]
-            if not value:
+            run.meter.candidate()
+            if start == end:
                 continue
-            refused = exact.refused(value, view.text, start, end)
+            refused = exact.misplaced(view.text, start, end) or run.refused(exact, view.text[start:end])
             run.judged(exact.rule.id, view, start, end, refused or Verdict.FINDING)
             if refused is None:
                 run.meter.finding()
-                yield self._finding(exact, value, view.span(start, end))
+                yield self._finding(exact, view.text[start:end], view.span(start, end))
         if not any_candidate:
             run.judged(exact.rule.id, view, 0, 0, Verdict.NO_CANDIDATE)
 
@@ -229,16 +237,16 @@ class Scanner:
         for begin, end in _segments(data):
             piece = data[_boundary(data, begin - _AROUND) : _boundary(data, end + beyond + _AROUND)]
             run.meter.gate(len(piece))
-            for rule in near.intersection(self._gate.hits(piece)):
+            for rule in near.intersection(self._gate.hits(piece, len(data))):
                 places[rule].append((begin, end))
         return places
 
-    def _gated(self, text: str, data: bytes, run: _Run) -> list[int]:
-        """What the gate says about a text; each text is asked about once."""
+    def _gated(self, text: str, data: bytes, run: _Run, shortest: int) -> list[int]:
+        """What the gate says about a text, put together from texts the shortest of which has ``shortest`` characters; each is asked about once."""
         known = run.known.get(text)
         if known is None:
             run.meter.gate(len(data))
-            known = run.known[text] = self._gate.hits(data)
+            known = run.known[text] = self._gate.hits(data, shortest)
         return known
 
 

@@ -1,8 +1,9 @@
-"""The first pass: one Hyperscan database over all rules, which says in one go which rules are worth an exact look.
+"""The first pass: which rules are worth an exact look at a text. It never decides a finding: that is done by RE2 and the validators.
 
-Hyperscan runs without start offsets and reports each rule once, so that clean text costs one pass and no Python. The same
-database carries one pattern more, the one that says whether decoding is worth a try. It never decides a finding: that is done by
-RE2 and the validators in `engine`. There is no slower fallback: where Hyperscan cannot be loaded, the scanner refuses to start.
+Hyperscan runs without start offsets and reports each rule once, so that clean text costs little and no Python. Rules lie in tiers
+(`tiers`): one database sees every text, the words of rules that ask for words are looked for as plain words, and what is
+about numbers sees texts with digits only. The first database carries one pattern more, the one that says whether decoding is
+worth a try. There is no slower fallback: where Hyperscan cannot be loaded, the scanner refuses to start.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.decode import CANDIDATE_PATTERN
+from lockgate_workers.scanning.extent import is_absolute
 from lockgate_workers.scanning.packs import Rule
+from lockgate_workers.scanning.tiers import MOST_WHOLE, Tier, tier_of
 
 hyperscan: Any
 try:
@@ -28,8 +33,15 @@ CANDIDATE: Final = -1
 """Stands among the hits for: there is a run which may be encoded."""
 
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """To be raised when the same expressions would be compiled or used in another way."""
+_TOGETHER: Final = 16
+"""Number patterns in one database: twice as many take twice as long each to compile, half as many cost a fifth more to run."""
+_TEXT, _WHOLE, _NUMBERS = range(3)
+"""The places of the databases of patterns: one, one, and from there on those about numbers."""
+_DIGITS: Final = re.compile(rb"[0-9]{2}")
+_APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
+"""Every sign becomes a blank, as where the engine looks for words beside a candidate."""
 _MOST_REPEATS: Final = 16
 _WIDENED: Final = re.compile(
     r"\\[xpP]\{[^}]*\}|\\."  # an escape, which may have braces of its own
@@ -43,8 +55,44 @@ class GateError(Exception):
     """Hyperscan failed on a text; the engine turns this into a refusal, and no detail of the text leaves."""
 
 
+class _Plan:
+    """What is compiled for a set of rules: the expressions of each database, and what a hit in it stands for."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        _require()
+        tiers = [tier_of(rule) for rule in rules]
+        text, whole, digits, words = (
+            [at for at, one in enumerate(tiers) if one is tier] for tier in (Tier.TEXT, Tier.WHOLE, Tier.DIGITS, Tier.WORDS)
+        )
+        self.words: Final = sorted({word for at in words for word in rules[at].keywords})
+        self.asking: Final = [[at for at in words if word in rules[at].keywords] for word in self.words]
+        self.patterns: Final = [
+            [*text, CANDIDATE],
+            whole,
+            *(digits[at : at + _TOGETHER] for at in range(0, len(digits), _TOGETHER)),
+        ]
+        self._rules = rules
+        for at in (*text, *digits, *words):
+            _refuse_absolute(rules[at])
+
+    def expressions(self) -> Iterator[list[tuple[bytes, int]]]:
+        """What each database is compiled from: expressions and Hyperscan's flags; that of plain words comes last."""
+        for positions in self.patterns:
+            yield [self._expression(at) for at in positions]
+        yield [(word.encode(), hyperscan.HS_FLAG_SINGLEMATCH) for word in self.words]
+
+    def _expression(self, position: int) -> tuple[bytes, int]:
+        flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_MULTILINE
+        if position == CANDIDATE:
+            return widened(CANDIDATE_PATTERN).encode(), flags
+        rule = self._rules[position]
+        return widened(_by_line(rule.gate or rule.pattern)).encode(), flags | (
+            hyperscan.HS_FLAG_CASELESS if rule.caseless else 0
+        )
+
+
 class Gate:
-    """All rules in one compiled database. Safe to share between threads: each has scratch space of its own.
+    """All rules, compiled. Safe to share between threads: each has scratch space of its own.
 
     ``serialised`` is what `Gate.serialised` gave for the same rules (see `identity_of`), from a place that only the caller can write to:
     Hyperscan runs what it is given.
@@ -55,30 +103,36 @@ class Gate:
 
     def __init__(self, rules: Sequence[Rule], serialised: bytes | None = None) -> None:
         self.rules: Final = tuple(rules)
-        self._database = _compile(expressions(rules)) if serialised is None else _deserialised(serialised)
-        self._candidate = len(rules)
+        self._plan = _Plan(self.rules)
+        self._databases = _compiled(self._plan) if serialised is None else _deserialised(serialised, self._plan)
         self._local = threading.local()
 
-    def hits(self, data: bytes) -> list[int]:
+    def hits(self, data: bytes, shortest: int = 0) -> list[int]:
         """Return the positions of the rules that may match ``data`` (UTF-8), and `CANDIDATE`.
+
+        ``shortest`` is how many characters the shortest of the texts has that ``data`` was put together from.
 
         Raises:
             GateError: the scan did not run to its end.
         """
-        found: list[int] = []
+        found = self._matched(_TEXT, data)
+        if shortest <= MOST_WHOLE:
+            found += self._matched(_WHOLE, data)
+        if len(self._plan.patterns) > _NUMBERS and _DIGITS.search(data) is not None:
+            for at in range(_NUMBERS, len(self._plan.patterns)):
+                found += self._matched(at, data)
+        if self._plan.words:
+            words = self._scanned(-1, _in_words(data))
+            found += sorted({at for hit in words for at in self._plan.asking[hit]})
+        return found
 
-        def on_match(rule: int, _start: int, _end: int, _flags: int, _context: Any) -> None:
-            found.append(rule)
-
-        try:
-            self._database.scan(data, match_event_handler=on_match, scratch=self._scratch())
-        except hyperscan.error as error:
-            raise GateError from error
-        return [CANDIDATE if rule == self._candidate else rule for rule in found]
+    def _matched(self, at: int, data: bytes) -> list[int]:
+        positions = self._plan.patterns[at]
+        return [positions[hit] for hit in self._scanned(at, data)] if positions else []
 
     def serialised(self) -> bytes:
-        """The compiled database, for this build of Hyperscan on this kind of processor."""
-        return bytes(hyperscan.dumpb(self._database))
+        """The compiled databases, for this build of Hyperscan on this kind of processor."""
+        return msgspec.msgpack.encode([None if one is None else bytes(hyperscan.dumpb(one)) for one in self._databases])
 
     def fingerprint(self) -> bytes:
         """A digest of what the gate says about the examples that its rules must match.
@@ -89,11 +143,42 @@ class Gate:
         said = [sorted(self.hits("\n".join(rule.examples.match).encode("utf-8", "replace"))) for rule in self.rules]
         return hashlib.sha256(json.dumps(said).encode()).digest()
 
-    def _scratch(self) -> Any:
-        scratch = getattr(self._local, "scratch", None)
-        if scratch is None:
-            scratch = self._local.scratch = hyperscan.Scratch(self._database)
-        return scratch
+    def _scanned(self, at: int, data: bytes) -> list[int]:
+        found: list[int] = []
+
+        def on_match(rule: int, _start: int, _end: int, _flags: int, _context: Any) -> None:
+            found.append(rule)
+
+        try:
+            self._databases[at].scan(data, match_event_handler=on_match, scratch=self._scratch(at))
+        except hyperscan.error as error:
+            raise GateError from error
+        return found
+
+    def _scratch(self, at: int) -> Any:
+        scratches = getattr(self._local, "scratches", None)
+        if scratches is None:
+            scratches = self._local.scratches = [one and hyperscan.Scratch(one) for one in self._databases]
+        return scratches[at]
+
+
+def _in_words(data: bytes) -> bytes:
+    """The text in lower case, as it is and with a blank for every sign: in one of the two stands each word that the engine would see."""
+    lowered = data.lower() if data.isascii() else data.decode("utf-8", "replace").lower().encode()
+    return b"%b\n %b " % (lowered, lowered.translate(_APART))
+
+
+def _refuse_absolute(rule: Rule) -> None:
+    """Texts go through the gate together: it cannot see where one of them begins or ends, but for rules in `Tier.WHOLE`."""
+    if is_absolute(rule.gate or rule.pattern):
+        raise ConfigurationError(
+            f"rule {rule.id}: a pattern that asks for the beginning or the end of a text must be about the whole of it"
+        )
+
+
+def _by_line(expression: str) -> str:
+    r"""What a text matches as a whole matches as lines too, where several texts stand together: ``\A`` becomes ``^``, ``\z`` ``$``."""
+    return f"^{expression[2:-2]}$" if expression.startswith(r"\A") else expression
 
 
 def widened(pattern: str) -> str:
@@ -114,15 +199,6 @@ def _widen(match: re.Match[str]) -> str:
     return f"{{{min(least, _MOST_REPEATS)},}}"
 
 
-def expressions(rules: Sequence[Rule]) -> Iterator[tuple[bytes, int]]:
-    """Yield what is compiled for each rule, with Hyperscan's flags, and after the rules the one pattern more (`CANDIDATE`)."""
-    _require()
-    base = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_MULTILINE
-    for rule in rules:
-        yield widened(rule.gate or rule.pattern).encode(), base | (hyperscan.HS_FLAG_CASELESS if rule.caseless else 0)
-    yield widened(CANDIDATE_PATTERN).encode(), base
-
-
 def identity_of(rules: Sequence[Rule], platform: bytes) -> bytes:
     """A digest of everything that decides what the compiler makes of ``rules``: same identity, same database.
 
@@ -131,31 +207,49 @@ def identity_of(rules: Sequence[Rule], platform: bytes) -> bytes:
     digest = hashlib.sha256()
     for part in (b"%d" % _FORMAT, str(hyperscan and hyperscan.__version__).encode(), platform):
         digest.update(b"%d:%s" % (len(part), part))
-    for rule, (expression, flags) in zip((*(rule.id for rule in rules), ""), expressions(rules), strict=True):
-        part = b"%s %d %s" % (rule.encode(), flags, expression)
-        digest.update(b"%d:%s" % (len(part), part))
+    for rule in rules:
+        digest.update(b"%d:%s" % (len(rule.id), rule.id.encode()))
+    for database in _Plan(rules).expressions():
+        digest.update(b"database %d" % len(database))
+        for expression, flags in database:
+            digest.update(b"%d %d:%s" % (flags, len(expression), expression))
     return digest.digest()
 
 
-def _compile(wanted: Iterator[tuple[bytes, int]]) -> Any:
-    """Compile the database. RE2 took each pattern before; one that Hyperscan does not take is a mistake in a pack."""
-    patterns, flags = zip(*wanted, strict=True)
+def _compiled(plan: _Plan) -> list[Any]:
+    """Compile every database. RE2 took each pattern before; one that Hyperscan does not take is a mistake in a pack."""
+    *patterns, words = plan.expressions()
+    return [*map(_compile, patterns), _compile(words, literal=True)]
+
+
+def _compile(wanted: Sequence[tuple[bytes, int]], *, literal: bool = False) -> Any:
+    if not wanted:
+        return None
     database = hyperscan.Database()
     try:
-        database.compile(expressions=list(patterns), ids=list(range(len(patterns))), flags=list(flags))
+        database.compile(
+            expressions=[expression for expression, _ in wanted],
+            ids=list(range(len(wanted))),
+            flags=[flags for _, flags in wanted],
+            literal=literal,
+        )
     except hyperscan.error as error:
         raise ConfigurationError(f"Hyperscan does not take a pattern of the rule packs: {error}") from error
     return database
 
 
-def _deserialised(serialised: bytes) -> Any:
+def _deserialised(serialised: bytes, plan: _Plan) -> list[Any]:
     _require()
     try:
-        return hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
-    except hyperscan.error as error:
+        parts = msgspec.msgpack.decode(serialised, type=list[bytes | None])
+        databases = [None if one is None else hyperscan.loadb(one, hyperscan.HS_MODE_BLOCK) for one in parts]
+    except (hyperscan.error, msgspec.MsgspecError) as error:
         raise ConfigurationError(
             "Hyperscan does not take a database that another build of it, or another processor, made"
         ) from error
+    if [one is None for one in databases] != [not one for one in (*plan.patterns, plan.words)]:
+        raise ConfigurationError("these are not the databases of these rules")
+    return databases
 
 
 def _require() -> None:

@@ -21,8 +21,8 @@ GATE_CALL: Final = 2_000
 GATE_BYTE: Final = 8
 EXACT_CALL: Final = 1_500
 EXACT_BYTE: Final = 3
-CANDIDATE: Final = 6_000
-CANDIDATE_CHARACTER: Final = 60
+CANDIDATE: Final = 4_000
+FINDING: Final = 6_000
 REWRITTEN_CHARACTER: Final = 20
 ESCAPE: Final = 900
 DECODED_CHARACTER: Final = 40
@@ -43,7 +43,7 @@ class ScanLimits:
     seconds_per_mb: float = 1.0
     max_findings: int = 2_000
     findings_per_kb: int = 20
-    max_work: int = 20_000_000
+    max_work: int = 30_000_000
     work_per_byte: int = 600
 
 
@@ -86,12 +86,17 @@ class Meter:
         """Bytes that one rule is about to look through exactly."""
         self._spend(EXACT_CALL + EXACT_BYTE * size)
 
-    def candidate(self, length: int) -> None:
-        """A candidate of so many characters: whether or not it becomes a finding, it is looked at."""
-        self._spend(CANDIDATE + CANDIDATE_CHARACTER * length)
+    def candidate(self) -> None:
+        """A candidate: whether or not it becomes a finding, it is looked at."""
+        self._spend(CANDIDATE)
+
+    def check(self, price: int) -> None:
+        """Checks of a value that are about to be made, at this price."""
+        self._spend(price)
 
     def finding(self) -> None:
         """A finding."""
+        self._spend(FINDING)
         self._findings += 1
         if self._findings > self._most_findings:
             raise RefusedError(Refusal.FINDINGS)
