@@ -191,6 +191,7 @@ def parse_content(text: str) -> ContentPolicy:
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"content policy: {error}") from error
     _check_exceptions(policy)
+    _check_alerts(policy)
     return policy
 
 
@@ -211,3 +212,10 @@ def _check_exceptions(policy: ContentPolicy) -> None:
     for change in policy.rules:
         if change.action == "off" and not (change.reason and change.until):
             raise ConfigurationError(f"content policy: rule {change.rule} is off without a reason and a last day ('until')")
+
+
+def _check_alerts(policy: ContentPolicy) -> None:
+    """Alerts are counted by name: of two that share one, neither would be right."""
+    names = [alert.name for alert in policy.alerts]
+    if len(names) != len(set(names)):
+        raise ConfigurationError("content policy: two alerts have the same name")

@@ -16,6 +16,7 @@ from lockgate_broker.limits import DEFAULT_LIMITS
 from lockgate_cli.config import Config, load_config
 from lockgate_ingress.http.problems import ENDINGS
 from lockgate_ledger.records import AgentRecord, Binding, Directory, PolicyRecord
+from lockgate_schemas.content import EMPTY, ContentPolicy, parse_content
 from lockgate_schemas.envelope import ALGORITHM, REQUEST_TYPE, parse_event
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.passage import Decision, Outcome, Statement
@@ -94,10 +95,24 @@ def test_the_envelope_in_the_wire_page_is_one() -> None:
     assert parse_event(json.dumps(event).encode()).action == "shorten"
 
 
-@pytest.mark.parametrize("block", all_blocks("yaml"), ids=lambda block: block.page)
+@pytest.mark.parametrize(
+    "block", [block for block in all_blocks("yaml") if "examples:" in block.text], ids=lambda block: block.page
+)
 def test_rules_in_examples_load_and_hold(block: Block, tmp_path: Path) -> None:
     (tmp_path / "extra.yaml").write_text(block.text)
     assert any(rule.id == "acme-badge" for rule in load_scanner("dlp", tmp_path).rules)
+
+
+_PARTS = ContentPolicy.__struct_fields__
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in all_blocks("yaml") if block.text.partition(":")[0] in _PARTS and "examples:" not in block.text],
+    ids=lambda block: block.page,
+)
+def test_content_policies_in_examples_are_taken(block: Block) -> None:
+    assert parse_content(block.text) != EMPTY
 
 
 def test_every_member_of_a_rule_is_explained() -> None:

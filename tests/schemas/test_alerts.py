@@ -20,6 +20,7 @@ from lockgate_schemas.alerts import (
 )
 from lockgate_schemas.audit import AuditEntry, EntryKind
 from lockgate_schemas.content import EMPTY, Alert, parse_content
+from lockgate_schemas.errors import ConfigurationError
 from lockgate_schemas.passage import FindingSummary
 from lockgate_workers.scanning.findings import Action, Refusal
 
@@ -155,3 +156,8 @@ def test_a_run_is_found_exactly_when_there_is_one(values: list[int], data: st.Da
     fitting = [(run[0], run[-1]) for run in runs if at in run and run[-1] - run[0] < span]
     found = run_of(times, at, count, span)
     assert found in fitting if fitting else found is None
+
+
+def test_two_alerts_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="same name"):
+        parse_content("alerts:\n- {name: a, on: dlp-block}\n- {name: a, on: broken-pack}\n")
