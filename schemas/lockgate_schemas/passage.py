@@ -8,7 +8,7 @@ describes; `lockgate_schemas.stamping` signs and verifies.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
@@ -97,7 +97,8 @@ class Statement(Wire, frozen=True):
     ``facts`` is the digest of the facts, ``input`` and ``output`` of the bytes it saw and let out (the envelope on the way in, the
     response on the way back), ``previous`` of the statement before it (empty for the first). ``epoch`` is the policy epoch it decided under,
     ``rules`` the digest of the rule pack or policy set, ``rule`` the id of what decided, ``at`` milliseconds since 1970, ``took``
-    microseconds spent deciding. ``outcome`` and ``code`` are set by the outcome role alone.
+    microseconds spent deciding. ``score`` is what the inspection gate's model made of the request, in thousandths from 0 (honest) to 1,000;
+    it alone sets one. ``outcome`` and ``code`` are set by the outcome role alone.
     """
 
     stage: str
@@ -114,6 +115,7 @@ class Statement(Wire, frozen=True):
     findings: tuple[FindingSummary, ...] = ()
     obligations: tuple[str, ...] = ()
     took: int = 0
+    score: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     outcome: Outcome | None = None
     code: str = ""
 

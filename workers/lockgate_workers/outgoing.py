@@ -120,6 +120,7 @@ class Outgoing:
             findings=ruling.findings,
             obligations=ruling.obligations,
             took=item.took,
+            score=ruling.score,
         )
 
 

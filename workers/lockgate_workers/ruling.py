@@ -34,7 +34,10 @@ TO_AGENT: Final = ToAgent()
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A decision, to be stamped. ``response`` replaces the agent's (dlp alone); ``next`` is a queue, or the agent."""
+    """A decision, to be stamped. ``response`` replaces the agent's (dlp alone); ``next`` is a queue, or the agent.
+
+    ``score`` is in thousandths (inspection alone).
+    """
 
     decision: Decision
     rule: str
@@ -43,6 +46,7 @@ class Ruling:
     epoch: int = 0
     findings: tuple[FindingSummary, ...] = ()
     obligations: tuple[str, ...] = ()
+    score: int = 0
     response: msgspec.Raw = field(default_factory=lambda: NOTHING)
 
 

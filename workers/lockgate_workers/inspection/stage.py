@@ -1,4 +1,4 @@
-"""The shell of the inspection gate: checks that the policy epoch still holds, and asks `lockgate_workers.inspection.decide`.
+"""The shell of the inspection gate: checks that the policy epoch still holds, and asks `lockgate_workers.inspection.gate`.
 
 A passage that was authorised under an older policy epoch goes back to authz: a grant that was revoked while it waited refuses it
 there. The epoch is read after the batch was pulled, so a change that was made before the pull is always seen, the content policy included: it is
@@ -8,7 +8,7 @@ the one of that epoch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -24,10 +24,10 @@ from lockgate_schemas.stamping import Chain, ChainVerifier
 from lockgate_schemas.topics import INSPECTION, OUTCOMES, Queue
 from lockgate_workers.dlp import shapes
 from lockgate_workers.dlp.terms import asked, terms_for
-from lockgate_workers.inspection.decide import InspectionOutcome, decide
+from lockgate_workers.inspection.decide import InspectionDecision, InspectionOutcome
 from lockgate_workers.inspection.source import InspectionContent
 from lockgate_workers.ruling import TO_AGENT, Opened, Return, Ruling, Verdict
-from lockgate_workers.scanning.content import day
+from lockgate_workers.scanning.content import TunedScanner, day
 from lockgate_workers.scanning.findings import summary
 from lockgate_workers.scanning.reloading import InForce
 from lockgate_workers.stage import open_inbound
@@ -40,6 +40,16 @@ _DECISIONS: Final = {
 
 TAINTED: Final = "tainted"
 """The obligation that goes with a flag: agent and tools treat the content as coming from somebody who may want to misuse them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """A request that could be read: its place in the batch, its data, the scanner that holds for it, and what was asked."""
+
+    place: int
+    data: Any
+    scanner: TunedScanner
+    asked: tuple[str, ...]
 
 
 class InspectionStage:
@@ -75,35 +85,43 @@ class InspectionStage:
         directory = await self._ledger.directory()
         content = await self._content.current(directory.content)
         today = day(self._clock())
-        return [self._one(opened, directory, content, today) for opened in batch]
-
-    def _one(self, opened: Opened, directory: Directory, content: InspectionContent, today: date) -> Verdict:
-        epoch = directory.epoch
-        if opened.chain.last.epoch != epoch:
-            return Return()
-        facts = opened.chain.facts
-        scanner = content.scanners.tuned(facts.principal.tenant, facts.agent, today)
-        try:
-            data = msgspec.json.decode(event_of(opened.passage.envelope).data)
-        except (LockgateError, msgspec.MsgspecError, RecursionError):
-            # The door parsed it; that it does not parse here means that nobody has seen what the agent would read.
-            return Ruling(Decision.BLOCK, "unreadable", epoch=epoch, rules=scanner.digest)
-        found = decide(data, scanner)
-        decision = _DECISIONS[found.decision]
-        return Ruling(
-            decision,
-            found.rule,
-            next=OUTCOMES if decision is Decision.BLOCK else TO_AGENT,
-            rules=scanner.digest,
-            epoch=epoch,
-            findings=summary(found.findings),
-            obligations=((TAINTED,) if decision is Decision.FLAG else ()) + _asked(data, facts, directory, content),
-        )
+        verdicts: list[Verdict] = [Return()] * len(batch)
+        readable: list[_Readable] = []
+        for place, opened in enumerate(batch):
+            if opened.chain.last.epoch != directory.epoch:
+                continue
+            facts = opened.chain.facts
+            scanner = content.scanners.tuned(facts.principal.tenant, facts.agent, today)
+            try:
+                data = msgspec.json.decode(event_of(opened.passage.envelope).data)
+            except (LockgateError, msgspec.MsgspecError, RecursionError):
+                # The door parsed it; that it does not parse here means that nobody has seen what the agent would read.
+                verdicts[place] = Ruling(Decision.BLOCK, "unreadable", epoch=directory.epoch, rules=scanner.digest)
+            else:
+                readable.append(_Readable(place, data, scanner, _asked(data, facts, directory, content)))
+        decided = await content.gate.rule_many([(one.data, one.scanner) for one in readable])
+        for one, found in zip(readable, decided, strict=True):
+            verdicts[one.place] = _ruling(one, found, directory.epoch)
+        return verdicts
 
     async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
         """No incident is reported to this gate."""
         del convoy, verifier
         raise ChainRefusedError("incidents are the outcome stage's")
+
+
+def _ruling(one: _Readable, found: InspectionDecision, epoch: int) -> Ruling:
+    decision = _DECISIONS[found.decision]
+    return Ruling(
+        decision,
+        found.rule,
+        next=OUTCOMES if decision is Decision.BLOCK else TO_AGENT,
+        rules=one.scanner.digest,
+        epoch=epoch,
+        findings=summary(found.findings),
+        obligations=((TAINTED,) if decision is Decision.FLAG else ()) + one.asked,
+        score=round(1_000 * found.score),
+    )
 
 
 def _asked(data: Any, facts: Facts, directory: Directory, content: InspectionContent) -> tuple[str, ...]:

@@ -34,8 +34,12 @@ class Category(StrEnum):
 
 
 class Action(StrEnum):
-    """What a rule asks for. The stage has the last word. ``alert`` lets the text pass as ``flag`` does, and tells people at once."""
+    """What a rule asks for. The stage has the last word. ``alert`` lets the text pass as ``flag`` does, and tells people at once.
 
+    ``score`` does nothing by itself: it is evidence, which the injection score weighs.
+    """
+
+    SCORE = "score"
     FLAG = "flag"
     ALERT = "alert"
     REDACT = "redact"
@@ -44,7 +48,7 @@ class Action(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the text goes on as it is: it is noted, not changed."""
-        return self in {Action.FLAG, Action.ALERT}
+        return self in {Action.SCORE, Action.FLAG, Action.ALERT}
 
 
 class Refusal(StrEnum):
@@ -58,7 +62,7 @@ class Refusal(StrEnum):
     ENGINE = "scan-engine"
 
 
-ACTION_RANK: Final = {Action.FLAG: 0, Action.ALERT: 1, Action.REDACT: 2, Action.BLOCK: 3}
+ACTION_RANK: Final = {Action.SCORE: -1, Action.FLAG: 0, Action.ALERT: 1, Action.REDACT: 2, Action.BLOCK: 3}
 SEVERITY_RANK: Final = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2, Severity.CRITICAL: 3}
 CONFIDENCE: Final = {"low": 0.3, "medium": 0.6, "high": 0.9}
 """What the words stand for with which a rule says how often it is right."""

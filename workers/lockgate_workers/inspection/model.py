@@ -1,0 +1,115 @@
+"""The linear model: weights in one file, and the logit of a text. Pure.
+
+The file is one line of magic, one line of JSON (what the numbers mean), and the table of `features.BUCKETS` weights in half precision.
+A text's logit is the sum over its worst window, each family of n-grams divided by the square root of how many there are, plus what
+its build (`structure`) and the rules that hit are worth. `Model.probability` turns it into the calibrated score. A file that is not
+exactly this is refused: a gate with other weights than those that were measured is not the gate that was measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.inspection.features import BUCKETS, Grams, Places, blocks
+from lockgate_workers.inspection.structure import NAMES, structure
+from lockgate_workers.inspection.windows import windows
+
+MAGIC: Final = b"lockgate-injection-weights 1\n"
+_TABLE_BYTES: Final = 2 * BUCKETS
+_MOST_HEADER: Final = 65_536
+_MOST_LOGIT: Final = 60.0
+
+Weights = npt.NDArray[np.float32]
+Finite = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What goes with the table. ``slope`` and ``offset`` calibrate the logit (Platt); ``corpus`` is the digest of what was learned from."""
+
+    intercept: Finite
+    slope: Finite
+    offset: Finite
+    structure: dict[str, Finite]
+    rules: dict[str, Finite]
+    corpus: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights, ready to be used; shared between threads. ``digest`` is that of the file."""
+
+    header: Header
+    table: Weights
+    structure: Weights
+    digest: str
+
+    def logit(self, readings: Sequence[str], rules: Collection[str]) -> float:
+        """Return the raw score of a text in its readings (the first is the plainest), of which ``rules`` hit."""
+        if not readings or not readings[0]:
+            return -_MOST_LOGIT
+        worst = max((self._worst(grams) for text in readings for grams in blocks(text)), default=0.0)
+        built = float(structure(readings[0]) @ self.structure)
+        return worst + built + sum(self.header.rules.get(rule, 0.0) for rule in rules) + self.header.intercept
+
+    def probability(self, logit: float) -> float:
+        """Return the calibrated score, from 0 to 1."""
+        value = self.header.slope * logit + self.header.offset
+        return 1.0 / (1.0 + math.exp(-max(-_MOST_LOGIT, min(_MOST_LOGIT, value))))
+
+    def _worst(self, grams: Grams) -> float:
+        """Return the score of the window that scores most. Sums over windows are differences of running sums."""
+        starts, ends = windows(grams.codes)
+        words = self._sums(grams.words, np.searchsorted(grams.starts, starts), np.searchsorted(grams.starts, ends))
+        return float((words + self._sums(grams.characters, starts, ends)).max())
+
+    def _sums(self, families: Sequence[Places], first: Places, last: Places) -> npt.NDArray[np.float64]:
+        """Return the sums over windows of words or of characters, at which n-grams are counted where they begin."""
+        size = len(families[0])
+        running, count = np.zeros(size + 1), np.zeros(len(first))
+        for buckets in families:
+            running[1 : len(buckets) + 1] += self.table.take(buckets)
+            count += np.minimum(last, len(buckets)) - np.minimum(first, len(buckets))
+        np.cumsum(running, out=running)
+        return (running[np.minimum(last, size)] - running[np.minimum(first, size)]) / np.sqrt(np.maximum(count, 1))
+
+
+def encode(header: Header, table: Weights) -> bytes:
+    """Return the bytes of a weights file."""
+    return MAGIC + msgspec.json.encode(header, order="deterministic") + b"\n" + table.astype("<f2").tobytes()
+
+
+def decode(data: bytes) -> Model:
+    """Read a weights file.
+
+    Raises:
+        ConfigurationError: it is not one, or not whole.
+    """
+    head, table = _parts(data)
+    try:
+        header = msgspec.json.decode(head, type=Header)
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"the injection weights have a header that cannot be read: {error}") from error
+    if set(header.structure) != set(NAMES):
+        raise ConfigurationError("the injection weights were made for other features: train them again")
+    weights = np.frombuffer(table, "<f2").astype(np.float32)
+    if not np.isfinite(weights).all() or not weights.any():
+        raise ConfigurationError("the injection weights hold no usable numbers")
+    built = np.array([header.structure[name] for name in NAMES], np.float32)
+    return Model(header, weights, built, hashlib.sha256(data).hexdigest())
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    head_end = data.find(b"\n", len(MAGIC), len(MAGIC) + _MOST_HEADER)
+    if not data.startswith(MAGIC) or head_end < 0 or len(data) != head_end + 1 + _TABLE_BYTES:
+        raise ConfigurationError("the injection weights are not a whole weights file of this version")
+    return iter((data[len(MAGIC) : head_end], data[head_end + 1 :]))

@@ -1,0 +1,137 @@
+"""Training rows made from our own phrases: attacks, honest requests, and honest texts that quote attacks. Pure and deterministic.
+
+A corpus knows a few sources of attacks and hardly any text *about* attacks that may be trained on. The phrases (``phrases/*.yaml``)
+stand for both in some fifteen languages: templates whose names in braces are filled in at random, by a generator that is seeded.
+An attack comes alone or inside an honest carrier, which also stands in the rows without it; attacks and honest requests alike are
+sometimes written in capitals, with digits for letters or in pieces, so that a disguise by itself says nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+
+import numpy as np
+import yaml
+
+_SLOT: Final = re.compile(r"\{([a-z]+)\}")
+_DEPTH: Final = 6
+_LEET: Final = str.maketrans("aeiostAEIOST", "431057431057")
+_CONFUSABLE: Final = str.maketrans("aceopxyi", "асеорхуі")  # noqa: RUF001 - look-alike letters are meant
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text to learn from. ``group`` keeps near-duplicates together; ``source`` and ``cls`` are as in a corpus."""
+
+    text: str
+    attack: bool
+    cls: str
+    source: str
+    group: str
+
+
+class Phrases:
+    """The phrase files, read once. ``seed`` decides every choice."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._attacks, self._benign = _read("attacks"), _read("benign")
+        self._carriers: list[str] = _read("carriers")["carriers"]
+        self._slots: dict[str, Sequence[str]] = {**self._attacks.pop("slots"), **self._benign.pop("slots")}
+
+    def rows(self, each: int) -> list[Row]:
+        """Return the rows, with about ``each`` of every template (a template without a slot counts once)."""
+        return [*self._attack_rows(each), *self._benign_rows(each)]
+
+    def _attack_rows(self, each: int) -> Iterator[Row]:
+        for cls, templates in self._attacks.items():
+            for index, template in enumerate(templates):
+                for text in self._several(template, each):
+                    group = f"{cls}-{index}"
+                    yield Row(self._disguised(text), True, f"own_{cls}", "own-phrases", group)
+                    if self._random.random() < _CARRIED:
+                        yield Row(self._carried(text), True, "own_carried", "own-carried", group)
+
+    def _benign_rows(self, each: int) -> Iterator[Row]:
+        for cls, templates in self._benign.items():
+            times = each * _ABOUT if cls in {"documents", "code"} else each
+            for index, template in enumerate(templates):
+                for text in self._several(template, times):
+                    written = self._disguised(text) if cls in _BARE else text
+                    yield Row(written, False, f"own_{cls}", f"own-{cls}", f"{cls}-{index}")
+                    if cls in _BARE and self._random.random() < _CARRIED:
+                        yield Row(self._carried(text), False, "own_carrier", "own-carriers", f"{cls}-{index}")
+
+    def _several(self, template: str, times: int) -> list[str]:
+        if "{" not in template or not _SLOT.search(template):
+            return [template]
+        return list(dict.fromkeys(self._filled(template) for _ in range(times)))
+
+    def _filled(self, template: str) -> str:
+        for _ in range(_DEPTH):
+            filled = _SLOT.sub(self._choice, template)
+            if filled == template:
+                break
+            template = filled
+        return template
+
+    def _choice(self, match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "attack":
+            families = list(self._attacks)
+            family = self._attacks[families[self._random.integers(len(families))]]
+            return str(family[self._random.integers(len(family))]).replace("\n", " ").replace('"', "'")
+        choices = self._slots.get(name)
+        return match.group() if choices is None else str(choices[int(self._random.integers(len(choices)))])
+
+    def _carried(self, text: str) -> str:
+        carrier = self._carriers[self._random.integers(len(self._carriers))]
+        return carrier.replace("{slot}", text)
+
+    def _disguised(self, text: str) -> str:
+        if self._random.random() > _DISGUISED:
+            return text[:1].upper() + text[1:] if self._random.random() < _CAPITAL else text
+        return _DISGUISES[self._random.integers(len(_DISGUISES))](text)
+
+
+_BARE: Final = frozenset({"requests", "languages", "smalltalk"})
+_CARRIED: Final = 0.3
+_DISGUISED: Final = 0.12
+_CAPITAL: Final = 0.6
+_ABOUT: Final = 4
+"""Texts about attacks are so many times as frequent as their templates: there are few sources of them."""
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text)
+
+
+def _broken(text: str) -> str:
+    return " ".join(word if len(word) < 4 else f"{word[:2]} {word[2:]}" for word in text.split(" "))  # noqa: PLR2004 - short words
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+_DISGUISES: Final[tuple[Callable[[str], str], ...]] = (
+    str.upper,
+    lambda text: text.translate(_LEET),
+    lambda text: text.translate(_CONFUSABLE),
+    _spaced,
+    _broken,
+    _encoded,
+    lambda text: text.replace(" ", " . ", 2),
+    lambda text: f"{text}!!!",
+)
+
+
+def _read(name: str) -> dict[str, Any]:
+    document = resources.files(f"{__package__}.phrases") / f"{name}.yaml"
+    loaded: dict[str, Any] = yaml.safe_load(document.read_text(encoding="utf-8"))
+    return loaded

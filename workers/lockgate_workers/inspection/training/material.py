@@ -1,0 +1,78 @@
+"""What the weights are learned from, in one order: the rows of a corpus that may be, our own phrases, and the examples of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lockgate_workers.inspection.features import Places
+from lockgate_workers.inspection.training.fit import Doubles, Fitted, fit
+from lockgate_workers.inspection.training.generator import Phrases
+from lockgate_workers.inspection.training.instances import Instances, instances
+from lockgate_workers.inspection.training.rows import CorpusRow
+from lockgate_workers.scanning.engine import Scanner
+
+EACH: Final = 5
+"""Rows made of each phrase template; with none, the phrases are left out."""
+OWN_WEIGHT: Final = 0.5
+"""What a made row counts beside one of the corpus: they are many and alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The rows (those of the corpus first), their instances, and the column of each rule."""
+
+    rows: tuple[CorpusRow, ...]
+    corpus: int
+    data: Instances
+    rules: dict[str, int]
+
+    @property
+    def attack(self) -> npt.NDArray[np.bool_]:
+        """Which rows are attacks."""
+        return np.array([row.attack for row in self.rows])
+
+    @property
+    def trainable(self) -> npt.NDArray[np.bool_]:
+        """Which rows may be learned from."""
+        return np.array([row.may_train for row in self.rows])
+
+    def fitted(self, keep: npt.NDArray[np.bool_]) -> Fitted:
+        """Learn from those of the rows in ``keep`` that may be learned from."""
+        used = keep & self.trainable
+        weight: Doubles = np.where(np.arange(len(self.rows)) < self.corpus, 1.0, OWN_WEIGHT)
+        return fit(self.data.of(used), self.attack[used], weight[used])
+
+    def crossed(self, parts: Places) -> Doubles:
+        """Return the logits of the rows of the corpus, each from a fit without its part; rows with part -1 are never left out."""
+        logits = np.zeros(len(self.rows))
+        for one in np.unique(parts[parts >= 0]):
+            away = parts == one
+            logits[away] = self.fitted(~away).logits(self.data.of(away))
+        return logits[: self.corpus]
+
+
+def material(rows: Sequence[CorpusRow], scanner: Scanner, seed: int, *, each: int = EACH) -> Material:
+    """Put together everything to learn from."""
+    every = (*rows, *_phrases(seed, each), *_examples(scanner))
+    rules = {rule.id: index for index, rule in enumerate(sorted(scanner.rules, key=lambda one: one.id))}
+    return Material(every, len(rows), instances([row.text for row in every], scanner, rules), rules)
+
+
+def _phrases(seed: int, each: int) -> Iterator[CorpusRow]:
+    for row in Phrases(seed).rows(each) if each else ():
+        label = "attack" if row.attack else "benign"
+        yield CorpusRow(text=row.text, label=label, cls=row.cls, source=row.source, group=f"{row.source}:{row.group}")  # type: ignore[arg-type]
+
+
+def _examples(scanner: Scanner) -> Iterator[CorpusRow]:
+    """What the packs say their rules must and must not find."""
+    for rule in scanner.rules:
+        for text in rule.examples.match:
+            yield CorpusRow(text=text, label="attack", cls="own_rules", source="own-rules", group=f"rule:{rule.id}")
+        for text in rule.examples.skip:
+            yield CorpusRow(text=text, label="benign", cls="own_rules", source="own-rules-skip", group=f"rule:{rule.id}")

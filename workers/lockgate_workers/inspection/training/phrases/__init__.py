@@ -1,0 +1,1 @@
+"""The phrases as data files: attacks, honest texts, and carriers for both."""
