@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -138,17 +139,19 @@ async def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:
     if role is Role.INSPECTION:
         from lockgate_workers.inspection.stage import InspectionStage  # noqa: PLC0415
 
-        return InspectionStage(ledger, await _in_force(Rulebook.of(home).inspection(), ledger), clock)
+        return InspectionStage(ledger, await _in_force(Rulebook.of(home).inspection(), ledger, role), clock)
     from lockgate_workers.dlp.stage import DlpStage  # noqa: PLC0415
 
-    return DlpStage(ledger, await _in_force(Rulebook.of(home).dlp(), ledger), clock, most=home.config.limits.max_response_bytes)
+    return DlpStage(
+        ledger, await _in_force(Rulebook.of(home).dlp(), ledger, role), clock, most=home.config.limits.max_response_bytes
+    )
 
 
-async def _in_force(build: Callable[[ContentRecord | None], T], ledger: Ledger) -> InForce[T]:
+async def _in_force(build: Callable[[ContentRecord | None], T], ledger: Ledger, role: Role) -> InForce[T]:
     """What a gate decides with, built before its first message under the content policy in force, and anew when that changes."""
     from lockgate_workers.scanning.reloading import Reloading  # noqa: PLC0415
 
-    reloading = Reloading(build, timer=time.monotonic)
+    reloading = Reloading(build, timer=time.monotonic, report=partial(ledger.alerts.report_event, "broken-pack", str(role)))
     await reloading.prime((await ledger.directory()).content)
     return reloading
 

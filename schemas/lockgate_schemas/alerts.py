@@ -87,11 +87,9 @@ def in_force(policy: ContentPolicy) -> tuple[Alert, ...]:
 
 def notable(entry: AuditEntry) -> bool:
     """Whether any alert could count this entry. Nearly none is, and whoever asks this first need not know the alerts."""
-    return (
-        entry.kind is EntryKind.DECISION
-        and entry.stage in _GATES
-        and (entry.decision in _TRIGGERED or any(found.action in _ASKING for found in entry.findings))
-    )
+    if entry.stage not in _GATES or entry.kind is not EntryKind.DECISION:
+        return False
+    return entry.decision in _TRIGGERED or (bool(entry.findings) and any(found.action in _ASKING for found in entry.findings))
 
 
 def occurrences(entries: Iterable[AuditEntry], alerts: Sequence[Alert]) -> list[Occurrence]:

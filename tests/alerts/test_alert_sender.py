@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 
 from lockgate_ledger.alert_records import AlertRecord, DeliveryState
 from lockgate_ledger.ledger import Ledger
-from lockgate_schemas.errors import LedgerError
+from lockgate_ledger.records import ContentRecord
+from lockgate_schemas.errors import ConfigurationError, LedgerError, UnavailableError
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.signing import NoteSigner
 from lockgate_workers.alerts.backoff import Backoff
@@ -21,6 +24,7 @@ from lockgate_workers.alerts.destinations import Email
 from lockgate_workers.alerts.message import facts, mail, slack_body, summary, webhook_body
 from lockgate_workers.alerts.sender import AlertSender
 from lockgate_workers.alerts.targets import DeliveryError
+from lockgate_workers.scanning.reloading import Reloading
 
 
 class Clock:
@@ -201,6 +205,22 @@ async def test_a_burst_goes_out_in_one_round(ledger: Ledger, clock: Clock) -> No
     pager = Fake()
     await sender(ledger, clock, pager=pager).round()
     assert sorted(pager.reached) == list(range(1, 41))
+
+
+async def test_a_gate_that_cannot_build_its_scanner_lets_nothing_pass_and_people_are_told(ledger: Ledger, clock: Clock) -> None:
+    def broken(_record: ContentRecord | None) -> object:
+        raise ConfigurationError("content/own: rule badge matches nothing")
+
+    report = partial(ledger.alerts.report_event, "broken-pack", "dlp")
+    reloading = Reloading(broken, timer=time.monotonic, report=report)
+    with pytest.raises(UnavailableError):
+        await reloading.current(ContentRecord("", 1, "0" * 64))
+    pager = Fake()
+    await sender(ledger, clock, pager=pager).round()
+    found = await ledger.alerts.alert(1)
+    assert (found.name, found.subject) == ("broken-pack", "gateway:dlp")
+    assert found.evidence.detail == "content/own: rule badge matches nothing"
+    assert pager.reached == [1]
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------
