@@ -149,7 +149,7 @@ def _is_about(alert: Alert, rules: set[str]) -> bool:
 
 def _subject(alert: Alert, entry: AuditEntry) -> Subject:
     if alert.on == "dlp-block":
-        return Subject(tenant=entry.tenant, user=entry.user)
+        return Subject(tenant=entry.tenant, user=entry.user or entry.client)
     return Subject(agent=entry.agent) if alert.on == "rule-trigger" else Subject(part=entry.stage)
 
 
