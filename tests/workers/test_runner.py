@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))
 
 from pipeline_site import LIMITS, Pipeline, echo_agent, opened
 
-from lockgate_broker.port import Outbound
+from lockgate_broker.memory.intake import MemoryIntake
+from lockgate_broker.port import Delivery, Outbound
 from lockgate_schemas.errors import LedgerError
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import Convoy, Outcome, Passage, encode, read_facts
@@ -200,3 +201,44 @@ async def test_a_message_without_stamps_becomes_an_incident_and_its_bytes_are_ke
     assert [m.body for m in pipeline.server.stores["QUARANTINE"].messages.values()] == [forged]
     assert read_facts(record.acceptance.facts).request_id == request_id
     assert (await pipeline.ledger.request(request_id)).outcome is None, "a forgery ends nothing"
+
+
+class Slow(AuthzStage):
+    """A gate that decides when it may."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline.ledger, pipeline.clock)
+        self.may = asyncio.Event()
+        self.batches = 0
+
+    async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
+        self.batches += 1
+        await self.may.wait()
+        return await super().rule(batch)
+
+
+async def test_what_a_gate_takes_long_to_decide_is_not_given_to_another(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extended: list[int] = []
+    extend = MemoryIntake.extend
+
+    async def counted(intake: MemoryIntake, delivery: Delivery) -> None:
+        await extend(intake, delivery)
+        extended.append(delivery.attempt)
+
+    monkeypatch.setattr(MemoryIntake, "extend", counted)
+    request_id = await pipeline.submit("alice", "echo", "say", "x")
+    slow, other = Slow(pipeline), Slow(pipeline)
+    pipeline.tasks.create_task(pipeline.runner(Role.AUTHZ, slow).run(pipeline.stop))
+    async with asyncio.timeout(10):
+        while not slow.batches:
+            await pipeline.server.change(0.01)
+        pipeline.tasks.create_task(pipeline.runner(Role.AUTHZ, other).run(pipeline.stop))
+        while len(extended) < 40:  # every 20 ms: more than twice the time after which the broker would give it away
+            await pipeline.server.change(0.01)
+    slow.may.set()
+    other.may.set()
+    pipeline.start(Role.INSPECTION, Role.OUTCOME)
+    await pipeline.until(lambda r: r.dispatched, request_id)
+    assert (slow.batches, other.batches, set(extended)) == (1, 0, {1})

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from lockgate_broker.port import Broker, Delivery, Intake, Outbound, PublishRefusedError
@@ -166,10 +167,30 @@ class StageRunner:
             while convoys:  # what was recorded is not recorded again when the rest has to wait
                 await self._stage.report(convoys[0], self._verifier)
                 convoys.pop(0)
-            await self._rule(items)
+            with self._keeping(batch, intake):
+                await self._rule(items)
             return True
 
         return bool(await self._patient(ask, stop, batch, intake))
+
+    @contextmanager
+    def _keeping(self, batch: Sequence[Delivery], intake: Intake) -> Iterator[None]:
+        """Keep the batch from being given to somebody else while a stage decides for long: it may ask a model or a judge. A timer is all it costs."""
+        loop, extending = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+        timer: asyncio.TimerHandle
+
+        def again() -> None:
+            nonlocal timer
+            task = loop.create_task(_extend(batch, intake))
+            extending.add(task)  # the loop alone would not keep it
+            task.add_done_callback(extending.discard)
+            timer = loop.call_later(self._limits.park / 1000, again)
+
+        timer = loop.call_later(self._limits.park / 1000, again)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _release(self, intake: Intake, batch: Sequence[Delivery], items: Sequence[Item]) -> None:
         again = {id(i.delivery) for i in items if isinstance(i.verdict, Faulty) and i.lone}
@@ -275,3 +296,12 @@ class StageRunner:
         except TimeoutError:
             return True
         return False
+
+
+async def _extend(batch: Sequence[Delivery], intake: Intake) -> None:
+    """Ask for more time. A broker that cannot give it hands the messages to somebody else, and every step is idempotent."""
+    try:
+        for delivery in batch:
+            await intake.extend(delivery)
+    except BrokerError as error:
+        _log.warning("the broker gives no more time: %s", error.code)
