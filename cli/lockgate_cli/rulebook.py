@@ -16,8 +16,12 @@ from lockgate_cli.home import Home
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.content import ContentPolicy, content_digest, parse_content
 from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.dlp import decide as dlp_decide
+from lockgate_workers.dlp import links, shapes
 from lockgate_workers.dlp.presidio.further import check_required
 from lockgate_workers.dlp.source import DlpSource, no_keys
+from lockgate_workers.inspection import decide as inspection_decide
+from lockgate_workers.inspection import judge
 from lockgate_workers.inspection.source import InspectionSource
 from lockgate_workers.scanning.content import TunedScanners
 from lockgate_workers.scanning.engines import reported
@@ -33,6 +37,11 @@ RECOGNIZERS: Final = "presidio"
 """The folder beside them that has Presidio recognisers, where an installation has any."""
 
 
+_DECIDERS: Final = (dlp_decide, links, shapes, inspection_decide, judge)
+DECISIVE: Final = frozenset(rule for part in _DECIDERS for name, rule in vars(part).items() if name.startswith("RULE_"))
+"""What stands on a stamp as the rule that decided, and is none of a scanner's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """Where the rules of a home come from. ``folders`` is empty without one: then the shipped packs are all there is.
@@ -45,6 +54,7 @@ class Rulebook:
     cache: Path | None = None
     keys: Callable[[str], bytes] = no_keys
     recognizers: Path | None = None
+    destinations: frozenset[str] | None = None
 
     @classmethod
     def of(cls, home: Home | None) -> Rulebook:
@@ -58,6 +68,7 @@ class Rulebook:
             home.compiled,
             home.content_secret,
             _if_there(home.rules_folder(RECOGNIZERS)),
+            frozenset(one.name for one in home.config.alerts.destinations),
         )
 
     def source(self, kind: ScannerKind) -> ScannerSource:
@@ -82,8 +93,19 @@ class Rulebook:
         record = ContentRecord(text, 0, content_digest(text))
         requests, answers = self.inspection()(record), self.dlp()(record)
         check_required(answers.scanners.scanner, policy)
-        check_rule_names(policy, reported(requests.scanners.scanner) | reported(answers.scanners.scanner))
+        check_rule_names(policy, reported(requests.scanners.scanner) | reported(answers.scanners.scanner), DECISIVE)
+        self._check_destinations(policy)
         return policy
+
+    def _check_destinations(self, policy: ContentPolicy) -> None:
+        if self.destinations is None:
+            return
+        for alert in policy.alerts:
+            for name in alert.to:
+                if name not in self.destinations:
+                    raise ConfigurationError(
+                        f"content policy: alert {alert.name} is to be told to {name}, which gateway.toml does not name"
+                    )
 
     def inspection(self) -> InspectionSource:
         """What builds all that the inspection gate decides with."""

@@ -37,7 +37,7 @@ from lockgate_workers.authz.policy import check_policy, default_policy, policy_d
 _log = logging.getLogger(__name__)
 
 WORKERS: Final = (Role.AUTHZ, Role.INSPECTION, Role.DLP, Role.OUTCOME)
-START_BOUND: Final = 30.0
+START_BOUND: Final = 90.0
 """Seconds a process may take to say that it is ready."""
 STOP_BOUND: Final = 15.0
 _LOOK: Final = 0.2

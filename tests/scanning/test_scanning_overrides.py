@@ -111,6 +111,14 @@ def test_a_policy_that_speaks_of_no_rule_is_refused_and_named(policy: ContentPol
     check_rule_names(policy, {"some-key", "nobodys-rule"})
 
 
+def test_alerts_may_ask_for_what_decides_without_being_a_scanners_rule_and_changes_may_not() -> None:
+    check_rule_names(
+        ContentPolicy(alerts=(Alert(name="a-name", on="rule-trigger", rules=("residue",)),)), {"some-key"}, {"residue"}
+    )
+    with pytest.raises(ConfigurationError, match="residue"):
+        check_rule_names(ContentPolicy(rules=(RuleChange(rule="residue", action="flag"),)), {"some-key"}, {"residue"})
+
+
 def test_entities_of_the_language_model_are_no_rules() -> None:
     check_rule_names(ContentPolicy(operators=(Operator(finds="PERSON", operator="mask"),)), {"some-key"})
 

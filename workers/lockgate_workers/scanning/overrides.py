@@ -16,6 +16,7 @@ from lockgate_schemas.content import ContentPolicy, RuleChange
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.findings import ACTION_RANK, Action, Finding
 
+_ALERT: Final = "alert "
 OFF: Final = "off"
 """The one action that is not a finding's: there is no finding."""
 
@@ -66,15 +67,17 @@ def acted(findings: Iterable[Finding], actions: Mapping[str, str]) -> tuple[Find
     return tuple(kept)
 
 
-def check_rule_names(policy: ContentPolicy, known: Collection[str]) -> None:
+def check_rule_names(policy: ContentPolicy, known: Collection[str], decisive: Collection[str] = ()) -> None:
     """Refuse a policy that speaks of a rule nobody has: a change that changes nothing is believed to hold.
+
+    ``known`` are the scanners' rules. ``decisive`` are further names that stand on a stamp as what decided: alerts may ask for them too.
 
     Raises:
         ConfigurationError: names the first such rule, and where it stands.
     """
     for member, names in _rule_names(policy):
         for name in names:
-            if name not in known:
+            if name not in known and not (member.startswith(_ALERT) and name in decisive):
                 raise ConfigurationError(
                     f"content policy: no rule is named {name} ({member}); `lockgate rules list` shows them"
                 )
@@ -86,7 +89,7 @@ def _rule_names(policy: ContentPolicy) -> Iterable[tuple[str, Sequence[str]]]:
     # An entity of the language model is written in capitals, a rule is not.
     yield "operators", [operator.finds for operator in policy.operators if not operator.finds.isupper()]
     for alert in policy.alerts:
-        yield f"alert {alert.name}", alert.rules
+        yield f"{_ALERT}{alert.name}", alert.rules
 
 
 def _strictness(action: str) -> int:
