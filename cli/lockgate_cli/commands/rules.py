@@ -14,9 +14,11 @@ from rich.text import Text
 
 from lockgate_cli.allowing import added, entries_for, written
 from lockgate_cli.commands.content import APPLYING
+from lockgate_cli.commands.redact import redact
 from lockgate_cli.commands.rule_packs import bench, try_examples
+from lockgate_cli.commands.rule_scores import calibrate
 from lockgate_cli.exits import guarded
-from lockgate_cli.explaining import Explained, Said, explained
+from lockgate_cli.explaining import Explained, Said, Scored, explained, scored
 from lockgate_cli.operator import Operator
 from lockgate_cli.options import HomeOption, JsonOption, home_at, home_if_any
 from lockgate_cli.render import console, decision_text, print_json, table
@@ -32,6 +34,8 @@ from lockgate_workers.scanning.reloading import read_content
 rules = typer.Typer(no_args_is_help=True, help="List, test, explain and measure the rules of the content gates.")
 rules.command("test")(try_examples)
 rules.command("bench")(bench)
+rules.command("calibrate")(calibrate)
+rules.command("redact")(redact)
 
 ScannerOption = Annotated[str, typer.Option("--scanner", help="Only this scanner: injection or dlp.", show_default=False)]
 TenantOption = Annotated[str, typer.Option(help="As it is for this tenant.", show_default=False)]
@@ -98,16 +102,22 @@ def explain(
     given = standard_input() if text == STANDARD_INPUT else text
     found = home_if_any(home)
     book, record = Rulebook.of(found), asyncio.run(content_in_force(found))
+    policy = read_content(record)
     told: dict[str, Explained] = {}
+    score: Scored | None = None
     for kind in chosen_kinds(scanner):
         source = book.source(kind)
-        rules, tuned = source.scanner(read_content(record)), source(record).tuned(tenant, agent, _today())
+        rules, tuned = source.scanner(policy), source(record).tuned(tenant, agent, _today())
         told[kind] = explained(given, rules, tuned)
+        if kind == "injection":
+            score = scored(given, tuned, policy.injection)
     if as_json:
-        print_json(told)
+        print_json({**told, "score": score})
         return
     for name, one in told.items():
         _show_explained(name, one)
+    if score is not None:
+        console.print(f"injection score {score.score:.3f}, flagged from {score.flag:.3f}, blocked from {score.block:.3f}")
 
 
 def _show_explained(name: str, one: Explained) -> None:
