@@ -1,7 +1,7 @@
 """What the rules say of a text, for people: which found something, where, what the content policy makes of it, and what was dropped and why.
 
 Nothing that a rule looked at is echoed: in the line around a place, every such place stands as dots, together with the rest of the
-word it is part of. Pure: a scanner and a text in, rows out.
+word it is part of. A scanner and a text in, rows out; only the shipped weights are read from disk.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lockgate_schemas.content import Injection
+from lockgate_workers.inspection.loading import load_scorer
 from lockgate_workers.scanning.content import RuleScans, TunedScanner
 from lockgate_workers.scanning.explaining import Reason, Verdict
 from lockgate_workers.scanning.findings import Finding
@@ -55,6 +57,22 @@ class Explained:
     said: tuple[Said, ...]
     work: int
     allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the injection model makes of a text, from 0 to 1, and from which score on a request is flagged or blocked."""
+
+    score: float
+    flag: float
+    block: float
+
+
+def scored(text: str, tuned: TunedScanner, policy: Injection) -> Scored:
+    """The score of a request that holds this text alone. Raises `ConfigurationError` when the weights are missing."""
+    scorer = load_scorer()
+    thresholds = scorer.shipped.under(policy)
+    return Scored(scorer.score((text,), tuned.scan(text).findings), thresholds.flag, thresholds.block)
 
 
 def explained(text: str, rules: RuleScans, tuned: TunedScanner) -> Explained:
