@@ -50,7 +50,7 @@ def test_commands_in_shell_blocks_parse(page: str, tmp_path: Path, monkeypatch: 
     for words in command_lines(page):
         name, *arguments = words
         if Path(name).name == "lockgate":
-            for file in (Path(word) for word in arguments if re.fullmatch(r"[\w./-]+\.(cedar|json)", word)):
+            for file in (Path(word) for word in arguments if re.fullmatch(r"[\w./-]+\.(cedar|json|yaml)", word)):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
             assert _parsed(arguments).name, words
