@@ -66,23 +66,24 @@ def test_a_policy_is_checked_applied_and_shown(restored: Shell, file: Path) -> N
     assert entry["epoch"] == shown["epoch"]
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("rules: [{rule: nobodys-rule, action: block}]", "nobodys-rule"),
-        ("rules: [{rule: aws-access-key, action: 'off'}]", "aws-access-key"),
-        ("lynx: []", "lynx"),
-        (BROKEN, "acme-badge"),
-        ("alerts: [{name: leaks, on: dlp-block, to: [nobodys-pager]}]", "nobodys-pager"),
-        ("alerts: [{name: leaks, on: rule-trigger, rules: [nobodys-rule]}]", "nobodys-rule"),
-    ],
-)
-def test_what_cannot_be_used_is_refused_by_name_and_changes_nothing(restored: Shell, file: Path, text: str, said: str) -> None:
+REFUSED = {
+    "rules: [{rule: nobodys-rule, action: block}]": "nobodys-rule",
+    "rules: [{rule: aws-access-key, action: 'off'}]": "aws-access-key",
+    "lynx: []": "lynx",
+    BROKEN: "rule pack content/badges, rule acme-badge",
+    "alerts: [{name: leaks, on: dlp-block, to: [nobodys-pager]}]": "nobodys-pager",
+    "alerts: [{name: leaks, on: rule-trigger, rules: [nobodys-rule]}]": "nobodys-rule",
+}
+
+
+def test_what_cannot_be_used_is_refused_by_name_and_changes_nothing(restored: Shell, file: Path) -> None:
     before = restored.json("content", "show")
-    file.write_text(text)
-    assert said in restored("content", "check", str(file), code=2)
-    assert said in restored("content", "apply", str(file), code=2)
+    for text, said in REFUSED.items():
+        file.write_text(text)
+        assert said in restored("content", "apply", str(file), code=2)
     assert restored.json("content", "show") == before
+    file.write_text(BROKEN)
+    assert "acme-badge" in restored("content", "check", str(file), code=2)
 
 
 def test_rules_are_listed_as_they_hold(restored: Shell, file: Path) -> None:
@@ -150,6 +151,16 @@ def test_the_shipped_rules_behave_and_are_measured(nowhere: Shell) -> None:
     figures = nowhere.json("rules", "bench", "--rounds", "10", "--scanner", "injection")
     assert set(figures) == {"injection, decoding", "injection, not decoding"}
     assert all(one["megabytes_a_second"] > 0 for one in figures.values())
+
+
+def test_thresholds_are_set_on_what_the_gateway_has_seen(shell: Shell) -> None:
+    answer, _ = (shell.json("submit", "ops", "list", "--client", "alice") for _ in range(2))
+    found = shell.json("rules", "calibrate", "--agent", "ops", "--flag-rate", "0.5", "--block-rate", "0.25")
+    assert found["scores"] >= 1
+    assert 0 < found["flag"] <= found["block"] <= 1
+    assert any("too few" in warning for warning in found["warnings"])
+    without = shell.json("rules", "calibrate", "--agent", "ops", "--flag-rate", "0.5", "--attack", answer["request_id"])
+    assert (without["scores"], without["attacks"]) == (found["scores"] - 1, 1)
 
 
 def test_without_a_gateway_a_policy_can_be_checked_but_not_applied(nowhere: Shell, file: Path) -> None:
