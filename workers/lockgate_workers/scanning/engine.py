@@ -12,7 +12,6 @@ IO, and the clock is passed in. A secret split over two texts of one message is 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -224,7 +223,7 @@ class Scanner:
 
     def _finding(self, exact: ExactRule, value: str, span: tuple[int, int]) -> Finding:
         rule = exact.rule
-        evidence = hmac.new(self._key, value.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        evidence = hmac.digest(self._key, value.encode("utf-8", "replace"), "sha256").hex()
         return Finding(rule.id, *span, rule.severity, rule.action, evidence, rule.confidence, rule.category)
 
     def _places(self, data: bytes, rules: Sequence[int], beyond: int, run: _Run) -> dict[int, list[tuple[int, int]]]:

@@ -29,12 +29,13 @@ _CHARACTER: Final = 300
 class ExactRule:
     """A rule with its compiled expressions."""
 
-    __slots__ = ("_compiled", "_near", "rule")
+    __slots__ = ("_compiled", "_has_blanks", "_near", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._compiled: tuple[Any, tuple[int, ...], tuple[Any, ...]] | None = None
         self._near: bool | None = None
+        self._has_blanks = any(" " in word for word in (*rule.keywords, *rule.unless))
 
     @property
     def near(self) -> bool:
@@ -85,10 +86,11 @@ class ExactRule:
         if not rule.keywords and not rule.unless:
             return None
         around = text[max(0, start - rule.window) : end + rule.window].lower()
-        around = f"{around} {around.translate(_WORD_ENDS)} "
-        if rule.keywords and not any(word in around for word in rule.keywords):
+        if self._has_blanks:
+            around = f"{around} {around.translate(_WORD_ENDS)} "
+        if rule.keywords and not any(map(around.__contains__, rule.keywords)):
             return Verdict.KEYWORD
-        return Verdict.UNLESS if any(word in around for word in rule.unless) else None
+        return Verdict.UNLESS if any(map(around.__contains__, rule.unless)) else None
 
     def _expressions(self) -> tuple[Any, tuple[int, ...], tuple[Any, ...]]:
         """The pattern, its named groups (the first that took part is the secret, else the match), the allow-list. Two threads may compile it twice."""

@@ -18,21 +18,23 @@ from typing import Final
 from lockgate_workers.scanning.findings import Refusal
 
 GATE_CALL: Final = 2_000
-GATE_BYTE: Final = 8
+GATE_BYTE: Final = 40
 EXACT_CALL: Final = 1_500
 EXACT_BYTE: Final = 3
-CANDIDATE: Final = 4_000
-FINDING: Final = 6_000
+CANDIDATE: Final = 6_000
+FINDING: Final = 8_000
 REWRITTEN_CHARACTER: Final = 20
-ESCAPE: Final = 900
-DECODED_CHARACTER: Final = 40
+ESCAPE: Final = 1_200
+DECODED_CHARACTER: Final = 80
+_LOOK: Final = 50_000
+"""The clock is looked at after so much work: to ask for a thread's own time is a call into the system."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanLimits:
     """What one message may cost. Past any of these the scan is refused.
 
-    ``max_bytes`` is of all texts together. Work is in units of about a nanosecond; ordinary text of 10 KB takes some 60 units a byte without
+    ``max_bytes`` is of all texts together. Work is in units of about a nanosecond; ordinary text takes some 60 units a byte without
     and 250 with decoding, so the defaults leave honest messages a good deal of room. ``max_seconds`` is for every message and
     ``seconds_per_mb`` comes on top, of processor time. ``max_findings`` bounds what can be found; candidates that become no finding
     count as work.
@@ -42,9 +44,9 @@ class ScanLimits:
     max_seconds: float = 1.0
     seconds_per_mb: float = 1.0
     max_findings: int = 2_000
-    findings_per_kb: int = 20
-    max_work: int = 30_000_000
-    work_per_byte: int = 600
+    findings_per_kb: int = 10
+    max_work: int = 15_000_000
+    work_per_byte: int = 500
 
 
 class RefusedError(Exception):
@@ -58,7 +60,7 @@ class RefusedError(Exception):
 class Meter:
     """What one message has used up, and what it may."""
 
-    __slots__ = ("_clock", "_deadline", "_findings", "_limits", "_most_findings", "allowed", "work")
+    __slots__ = ("_clock", "_deadline", "_findings", "_limits", "_most_findings", "_next_look", "allowed", "work")
 
     def __init__(self, limits: ScanLimits, clock: Callable[[], float]) -> None:
         self._limits = limits
@@ -68,6 +70,7 @@ class Meter:
         self._most_findings = limits.max_findings
         self.allowed = limits.max_work
         self.work = 0
+        self._next_look = 0
 
     def admit(self, size: int) -> None:
         """Refuse a message that is too long before anything is done with it; else let it have what its size entitles it to."""
@@ -113,5 +116,7 @@ class Meter:
         self.work += units
         if self.work > self.allowed:
             raise RefusedError(Refusal.WORK)
-        if self._clock() > self._deadline:
-            raise RefusedError(Refusal.TIME)
+        if self.work >= self._next_look:
+            self._next_look = self.work + _LOOK
+            if self._clock() > self._deadline:
+                raise RefusedError(Refusal.TIME)
