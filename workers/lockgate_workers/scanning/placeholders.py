@@ -24,7 +24,7 @@ _REPEATED_MOST: Final = 80
 _REFERENCE: Final = re.compile(
     r"^(?:[<\[{(]|\$[\w.:\-]+$|\$[{(]|%[A-Za-z_]\w*%$|%[sdr]$|%\(|bearer\b|process\.env|os\.(?:environ|getenv)|env[.\[(:]|getenv|System\.get"
     r"|secrets?\.|vault[:.]|config\.|settings\.|self\.|this\.|params?\.|args?\.|options?\.|req(?:uest)?\.|data\.|\w+\(|#\{|@\w+@$"
-    r"|\.\.?/|var\.|local\.|module\.|context\.|state\.|props\.|ctx\.)"
+    r"|\.\.?/|var\.|local\.|module\.|context\.|state\.|props\.|ctx\.|base64\.|hashlib\.|uuid\.|crypto\.|random\.|urllib\.)"
 )
 _WORDS: Final = frozenset(
     "password passwd pwd pass passphrase secret secrets token key apikey api_key none null nil true false undefined empty string str "  # noqa: SIM905 - a list of so many reads worse

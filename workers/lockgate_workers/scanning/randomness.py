@@ -85,7 +85,7 @@ def _letters_only(text: str) -> bool:
     """Letters alone are random only when there are many, and hardly any usual pair; the alphabet itself stands in for a key."""
     if len(text) < _MIN_LETTERS_ONLY or not text.isascii():
         return False
-    return not _wordy(text, _USUAL_LETTERS) or _ALPHABET.search(text) is not None
+    return (_words_share(text) < _WORDS_MOST and not _wordy(text, _USUAL_LETTERS)) or _ALPHABET.search(text) is not None
 
 
 def _digits_mixed_in(text: str) -> bool:
