@@ -41,7 +41,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One rule as a pack writes it.
 
     ``gate`` is what the first pass looks for in place of ``pattern``, where a shorter expression that is true of more texts compiles or
-    runs faster; it must hold wherever the pattern does. ``pattern`` is RE2 syntax, multi-line, and finds candidates; a named group ``secret`` narrows the span. A candidate counts when one of
+    runs faster; it must hold wherever the pattern does and one of ``keywords`` stands beside it. ``pattern`` is RE2 syntax, multi-line, and finds candidates; a named group ``secret`` narrows the span. A candidate counts when one of
     ``keywords`` stands within ``window`` characters of it (if there are any), none of ``unless`` stands there, every validator agrees, its Shannon entropy
     reaches ``entropy``, it matches none of ``allow`` as a whole, and, with ``placeholder: skip``, it is no placeholder. A word with a space
     at an end (``' sin '``) holds only where no letter or digit follows there, whatever else does; one without stands inside of others, too.
