@@ -18,7 +18,7 @@ from lockgate_workers.scanning.validators import VALIDATORS, entropy
 
 NEAR: Final = 1_024
 """Rules that match no more characters than this can be looked for in a part of a long text."""
-_WORD_ENDS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
+_APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
 _LONGEST_STAND_IN: Final = 1_024
 _PRICE: Final = 8_000
 _PRICES: Final = {"phone": 35_000, "phone-american": 60_000, "number-alone": 50_000, "vat": 40_000}
@@ -87,7 +87,7 @@ class ExactRule:
             return None
         around = text[max(0, start - rule.window) : end + rule.window].lower()
         if self._has_blanks:
-            around = f"{around} {around.translate(_WORD_ENDS)} "
+            around = f"{around} {_apart(around)} "
         if rule.keywords and not any(map(around.__contains__, rule.keywords)):
             return Verdict.KEYWORD
         return Verdict.UNLESS if any(map(around.__contains__, rule.unless)) else None
@@ -98,3 +98,8 @@ class ExactRule:
             pattern, allow = compiled(self.rule)
             self._compiled = pattern, tuple(pattern.groupindex.values()), allow
         return self._compiled
+
+
+def _apart(text: str) -> str:
+    """A blank for every sign of ASCII. By way of bytes: translating a text with other characters in it takes fifty times as long."""
+    return text.encode("utf-8", "surrogatepass").translate(_APART).decode("utf-8", "surrogatepass")
