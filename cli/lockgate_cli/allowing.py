@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from lockgate_schemas.content import AllowedValue, parse_content
+from lockgate_schemas.content import AllowedValue, ContentPolicy, parse_content
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.allowing import value_digest
 from lockgate_workers.scanning.content import Scans
@@ -53,11 +53,18 @@ def added(text: str, entries: Sequence[AllowedValue]) -> str:
     """
     before = parse_content(text)
     new = _with(text, entries)
-    if parse_content(new) != msgspec.structs.replace(before, allowed=(*before.allowed, *entries)):
+    if not _reads_as(new, msgspec.structs.replace(before, allowed=(*before.allowed, *entries))):
         raise ConfigurationError(
             "the content policy's list of allowed values is written in a way that cannot be added to: do it by hand"
         )
     return new
+
+
+def _reads_as(text: str, policy: ContentPolicy) -> bool:
+    try:
+        return parse_content(text) == policy
+    except ConfigurationError:
+        return False
 
 
 def _with(text: str, entries: Sequence[AllowedValue]) -> str:

@@ -10,14 +10,13 @@ Wherever ``tenant`` and ``agent`` stand, an empty string means any; the most spe
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-import yaml
 
-from lockgate_schemas.errors import ConfigurationError
+from lockgate_schemas import strict_yaml
+from lockgate_schemas.errors import ConfigurationError, MalformedError
 
 MAX_CONTENT_BYTES: Final = 4_194_304
 
@@ -165,18 +164,6 @@ class ContentPolicy(Section, frozen=True):
 EMPTY: Final = ContentPolicy()
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe schema with ``true`` and ``false`` as the only truth values: an ``off`` somebody writes here is a word (YAML 1.2)."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - as the class it extends has it
-        sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
-
-
 def parse_content(text: str) -> ContentPolicy:
     """Read a content policy.
 
@@ -202,9 +189,9 @@ def content_digest(text: str) -> str:
 
 def _document(text: str) -> Any:
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - the safe loader, see above
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigurationError("the content policy is not YAML") from error
+        document = strict_yaml.loads(text)
+    except MalformedError as error:
+        raise ConfigurationError(f"the content policy cannot be read: {error.detail}") from error
     return {} if document is None else document
 
 
