@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from lockgate_workers.inspection.features import BLOCK, BUCKETS, OVERLAP, blocks, grams
@@ -53,15 +52,11 @@ def test_the_blocks_of_a_long_text_overlap_and_leave_nothing_out() -> None:
     assert all(len(one.codes) <= BLOCK for one in found)
 
 
-def codes(text: str) -> np.ndarray:
-    return grams(text).codes
-
-
 def test_a_short_text_has_one_window_and_a_long_one_overlapping_ones() -> None:
-    starts, ends = windows(codes("short"))
+    starts, ends = windows(grams("short"))
     assert (starts.tolist(), ends.tolist()) == ([0], [5])
     length = 5_000
-    starts, ends = windows(codes("x" * length))
+    starts, ends = windows(grams("x" * length))
     assert (starts[0], ends[0]) == (0, length)
     for place in range(0, length - SIZES[0] // 2, 37):  # whatever is half a window long lies in one as a whole
         assert any(
@@ -71,9 +66,21 @@ def test_a_short_text_has_one_window_and_a_long_one_overlapping_ones() -> None:
 
 def test_each_string_of_a_message_has_a_window() -> None:
     long, short = "a string of some length", "id"
-    starts, ends = windows(codes(SEPARATOR.join((long, short, long))))
-    assert (len(long) + len(short) + 2, 2 * len(long) + len(short) + 2) in zip(starts.tolist(), ends.tolist(), strict=True)
-    assert len(starts) == 3  # the whole and the two; what is too short has none of its own
+    starts, ends = windows(grams(SEPARATOR.join((long, short, long))))
+    third = len(long) + len(short) + 2
+    found = set(zip(starts.tolist(), ends.tolist(), strict=True))
+    assert (third, third + len(long)) in found
+    assert (0, len(long) + 1) in found
+    assert all(last - first > len(short) + 1 for first, last in found)  # what is too short has no window of its own
+
+
+def test_each_sentence_and_each_line_has_a_window() -> None:
+    text = "The first sentence is here. And the second one! A third, without an end\nand a line of its own"
+    starts, ends = windows(grams(text))
+    found = {text[start:end].strip() for start, end in zip(starts, ends, strict=True)}
+    for part in ("The first sentence is here.", "And the second one!", "A third, without an end", "and a line of its own"):
+        assert part in found
+    assert "And the second one! A third, without an end" in {one.replace("\n", " ") for one in found}
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ ORDINARY = [
         {ATTACK: 1},
         [[[{"a": {"b": [ATTACK]}}]]],
         {"a": 1, "b": None, "c": True, "d": [2.5, ATTACK]},
+        {"page": LONG + ATTACK + ". " + LONG},
         {"notes": [LONG, ATTACK, LONG]},
     ],
 )

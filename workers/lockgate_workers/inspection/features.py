@@ -63,6 +63,8 @@ def _powers(base: int) -> Hashes:
 _KINDS: Final = _kinds()
 _POWERS: Final = _powers(_BASE)
 _INVERSES: Final = _powers(pow(_BASE, -1, 1 << 64))
+_NEWLINE, _RETURN, _FULL_STOP, _SEPARATOR = 10, 13, 0x3002, 0x1E
+_ENDS: Final = np.array([chr(code) in ".!?;" for code in range(128)])
 _EURO: Final = 0x20AC
 _LETTERS: Final = np.array([ord(_LEET.get(chr(code), chr(code))) for code in range(128)], np.uint32)
 _LETTER_I, _LETTER_L = np.uint32(ord("i")), np.uint32(ord("l"))
@@ -73,13 +75,14 @@ _IS_ASCII_LETTER: Final = np.array([chr(code).isalpha() for code in range(128)])
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """The hashed n-grams of a block. ``starts`` says where in ``codes`` the words begin.
+    """The hashed n-grams of a block. ``starts`` says where in ``codes`` the words begin, ``breaks`` where the sentences and lines do.
 
     ``words`` holds an array for each family, of the buckets of the n-grams that begin with each word (the last words begin none);
     ``characters`` likewise, for each character.
     """
 
     codes: Codes
+    breaks: Places
     starts: Places
     words: tuple[Places, ...]
     characters: tuple[Places, ...]
@@ -98,21 +101,26 @@ def blocks(text: str) -> Iterator[Grams]:
 
 def grams(block: str) -> Grams:
     """Hash one block of at most `BLOCK` lower-case characters."""
-    codes, kinds = _plain(np.frombuffer(block.encode("utf-32-le", "replace"), np.uint32))
+    codes, kinds, breaks = _plain(np.frombuffer(block.encode("utf-32-le", "replace"), np.uint32))
     codes, kinds = _with_letter_signs(codes, kinds)
     starts, ends = _words(kinds)
     codes = _without_digits(codes, starts, ends)
-    return Grams(codes, starts, _word_grams(codes, starts, ends), _character_grams(codes))
+    return Grams(codes, breaks, starts, _word_grams(codes, starts, ends), _character_grams(codes))
 
 
-def _plain(codes: Codes) -> tuple[Codes, npt.NDArray[np.uint8]]:
-    """Make every run of white space one space."""
+def _plain(codes: Codes) -> tuple[Codes, npt.NDArray[np.uint8], Places]:
+    """Make every run of white space one space, and say where sentences and lines begin."""
     kinds = _KINDS[np.minimum(codes, 0xFFFF)]
     space = kinds == _SPACE
     keep = np.ones(len(codes), np.bool_)
     keep[1:] = ~(space[1:] & space[:-1])
-    codes = np.where(space, np.uint32(32), codes)[keep]
-    return codes, kinds[keep]
+    codes, kinds = codes[keep], kinds[keep]
+    space = kinds == _SPACE
+    ends = _ENDS[np.minimum(codes, 127)] & (codes < 128)  # noqa: PLR2004 - ASCII
+    over = space & ((codes == _NEWLINE) | (codes == _RETURN))
+    over[1:] |= space[1:] & ends[:-1]
+    over |= (codes == _FULL_STOP) | (codes == _SEPARATOR)
+    return np.where(space, np.uint32(32), codes), kinds, np.flatnonzero(over) + 1
 
 
 def _with_letter_signs(codes: Codes, kinds: npt.NDArray[np.uint8]) -> tuple[Codes, npt.NDArray[np.uint8]]:

@@ -68,7 +68,7 @@ class Model:
 
     def _worst(self, grams: Grams) -> float:
         """Return the score of the window that scores most. Sums over windows are differences of running sums."""
-        starts, ends = windows(grams.codes)
+        starts, ends = windows(grams)
         words = self._sums(grams.words, np.searchsorted(grams.starts, starts), np.searchsorted(grams.starts, ends))
         return float((words + self._sums(grams.characters, starts, ends)).max())
 

@@ -61,9 +61,11 @@ def _solved(data: Instances, chosen: Places, attack: npt.NDArray[np.bool_], weig
     owner = data.owner[chosen]
     matrix = sparse.hstack((data.grams[chosen], sparse.csr_matrix(data.about[owner])), format="csr")
     shared = weight[owner] / np.sqrt(np.bincount(owner, minlength=len(attack))[owner])
+    used = np.unique(matrix.indices)  # most buckets are empty in a small corpus, and cost the solver as much as the others
     solver = LogisticRegression(C=REGULARISATION, solver="liblinear", tol=_TOLERANCE, random_state=0)
-    solver.fit(matrix, attack[owner], sample_weight=shared)
-    coefficients = solver.coef_[0].astype(np.float32)
+    solver.fit(matrix[:, used], attack[owner], sample_weight=shared)
+    coefficients = np.zeros(matrix.shape[1], np.float32)
+    coefficients[used] = solver.coef_[0]
     return Fitted(coefficients[:BUCKETS], coefficients[BUCKETS:], float(solver.intercept_[0]))
 
 

@@ -63,7 +63,7 @@ STRUCTURE = 0.5
 
 
 def _rows(grams: Grams) -> Iterator[tuple[Places, Floats]]:
-    starts, ends = windows(grams.codes)
+    starts, ends = windows(grams)
     words = zip(np.searchsorted(grams.starts, starts), np.searchsorted(grams.starts, ends), strict=True)
     for (first, last), start, end in zip(words, starts, ends, strict=True):
         rows = _counted(grams.words, first, last), _counted(grams.characters, start, end)
