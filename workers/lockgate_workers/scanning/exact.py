@@ -1,7 +1,8 @@
 """One rule looked at exactly: where its pattern matches (RE2), and whether a candidate is more than that.
 
-A pattern finds candidates. What it cannot say is checked here in a fixed order, the cheap and the telling first: words beside it, words
-that must not be there, validators, entropy, the rule's own allow-list, and whether it is a stand-in. Pure. The expressions are
+A pattern finds candidates. What it cannot say is checked here, the cheap and the telling first: words beside it and words that must
+not be there (after the value, for rules that ask for no word), validators, entropy, the rule's own allow-list, and whether it is a
+stand-in. Pure. The expressions are
 compiled when they are needed for the first time, as most of the rules never are.
 """
 
@@ -26,16 +27,42 @@ _CHARACTER: Final = 300
 """Measured, with room: what a validator takes for one candidate, the slow ones by name, and what a character of a value takes."""
 
 
+class _Words:
+    """Words to look for in a text in lower case. One with a blank in it holds also where a sign stands for the blank, and at both ends."""
+
+    __slots__ = ("_apart", "_plain")
+
+    def __init__(self, words: Iterable[str]) -> None:
+        words = tuple(words)
+        self._plain = tuple(word for word in words if " " not in word)
+        self._apart = tuple(word for word in words if " " in word)
+
+    def any_in(self, text: str) -> bool:
+        """Whether any of the words stands in the text."""
+        if any(map(text.__contains__, self._plain)):
+            return True
+        if not self._apart:
+            return False
+        text = f"{text} {_apart(text)} "
+        return any(map(text.__contains__, self._apart))
+
+
 class ExactRule:
     """A rule with its compiled expressions."""
 
-    __slots__ = ("_compiled", "_has_blanks", "_near", "rule")
+    __slots__ = ("_compiled", "_keywords", "_near", "_unless", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._compiled: tuple[Any, tuple[int, ...], tuple[Any, ...]] | None = None
         self._near: bool | None = None
-        self._has_blanks = any(" " in word for word in (*rule.keywords, *rule.unless))
+        self._keywords = _Words(rule.keywords)
+        self._unless = _Words(rule.unless)
+
+    @property
+    def is_placed_first(self) -> bool:
+        """Whether what stands around a candidate is looked at before its value: a missing word settles most candidates cheaply."""
+        return bool(self.rule.keywords)
 
     @property
     def near(self) -> bool:
@@ -86,11 +113,9 @@ class ExactRule:
         if not rule.keywords and not rule.unless:
             return None
         around = text[max(0, start - rule.window) : end + rule.window].lower()
-        if self._has_blanks:
-            around = f"{around} {_apart(around)} "
-        if rule.keywords and not any(map(around.__contains__, rule.keywords)):
+        if rule.keywords and not self._keywords.any_in(around):
             return Verdict.KEYWORD
-        return Verdict.UNLESS if any(map(around.__contains__, rule.unless)) else None
+        return Verdict.UNLESS if self._unless.any_in(around) else None
 
     def _expressions(self) -> tuple[Any, tuple[int, ...], tuple[Any, ...]]:
         """The pattern, its named groups (the first that took part is the secret, else the match), the allow-list. Two threads may compile it twice."""
