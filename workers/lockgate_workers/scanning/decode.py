@@ -1,98 +1,162 @@
-"""Bounded decoding of runs that look encoded: base64, base64url, hex and gzip inside either.
+"""Bounded decoding: what is encoded, cut up, turned round or rotated in a view, read as its writer meant it.
 
-Only runs whose bytes turn out to be mostly text are handed on; everything else (hashes, images, keys in binary form) costs one
-decoding and is dropped. A decoded text has no offsets of its own: a finding in it covers the whole encoded run. Escapes (JSON,
-HTML, URL) are the work of `normalise`. Not handled: runs broken over several lines, encodings of other bases, ciphers.
+The gate looks for a sign of each kind of disguise in the same pass as for the rules; only what it saw a sign of is tried here.
+Readers of encoded runs are in `runs`, joiners in `rejoin`, ciphers in `ciphers`; this module says which of them a view needs, and lays out
+what they read as two views: one that says what the text says, and a weak one for what chance may have made. Each decoded piece stands
+there with the words before it, as those tell what a value is. Escapes and look-alikes are the work of `normalise`. A text that
+unfolds beyond its bounds is refused, not cut.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from types import MappingProxyType
 from typing import Final
 
-from lockgate_workers.scanning.normalise import View
+from lockgate_workers.scanning import ciphers, rejoin, runs
+from lockgate_workers.scanning.anchors import heads
+from lockgate_workers.scanning.packs import Rule
+from lockgate_workers.scanning.places import Places
+from lockgate_workers.scanning.view import DecodingLimitError, Mosaic, Part, Stretches, View
 
-DECODE_DEPTH: Final = 2
-CANDIDATE_PATTERN: Final = r"[A-Za-z0-9+/_\-]{16}"
-"""What the engine's one pass looks for in order to know whether decoding is worth a try."""
+__all__ = ["DECODE_DEPTH", "Decoder", "DecodingLimitError", "decoded", "signs_of"]
 
-_RUN: Final = re.compile(r"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{16,}={0,2}")
-_PART: Final = re.compile(r"[/_\-]")
-_HEX: Final = re.compile(r"(?:0[xX])?((?:[0-9a-fA-F]{2}){9,})")
-_MIN_RUN: Final = 16
-_NAME_LENGTH: Final = 24
-_MIN_DISTINCT: Final = 6
-_DIGIT: Final = re.compile("[0-9]")
-_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"
-_MOST_BINARY: Final = 0.1
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_GZIP_MOST: Final = 65_536
-_GZIP_RATIO: Final = 64
-_TO_STANDARD: Final = str.maketrans("-_", "+/")
+DECODE_DEPTH: Final = 3
+_LEAST_ROOM: Final = 524_288
+_MOST_GROWTH: Final = 4
+
+_CHECKED: Final = frozenset({"iban", "jwt", "token-checksum"})
+"""Validators that chance passes less than once in a few dozen times a shape that is rare already."""
+_SPLIT_HEAD: Final = 4
+_ORDINARY: Final = frozenset(
+    [
+        "api_",
+        "arn:",
+        "bedr",
+        "cio",
+        "dapi",
+        "driv",
+        "gith",
+        "host",
+        "http",
+        "ion_",
+        "key",
+        "key-",
+        "lin_",
+        "live",
+        "MRN",
+        "ops_",
+        "pat",
+        "post",
+        "Priv",
+        "PRIV",
+        "psca",
+        "pypi",
+        "ruby",
+        "s3:/",
+        "secr",
+        "serv",
+        "ship",
+        "test",
+        "verc",
+    ]
+)
+"""Heads so short begin ordinary words as well; of these more is asked for."""
+_LONGER_HEAD: Final = 8
+_TOKEN_HEAD: Final = re.compile(r"(?=[A-Za-z0-9])[0-9_\-]*[A-Za-z]")
+_MORE_HEADS: Final = ("eyJ",)
+
+
+class Decoder:
+    """Reads disguised text, for a set of rules. It keeps nothing of what it reads."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        found = _heads_of(rules)
+        self.strong: Final = frozenset(rule.id for rule in rules if _is_strong(rule))
+        self._cut_anywhere = Places(_split_heads(found))
+        self._cut = Places(rf"\b(?:{_split_heads(found)})")
+        self._changed = {name: Places(ciphers.changed_heads(found, change)) for name, change in ciphers.CHANGES.items()}
+        self._names = tuple(signs_of(rules))
+
+    def named(self, hits: Iterable[int]) -> frozenset[str]:
+        """Return the names of the signs among the hits of a gate."""
+        return frozenset(self._names[-1 - hit] for hit in hits if hit < 0)
+
+    def decoded(self, view: View, fired: AbstractSet[str]) -> Iterator[View]:
+        """Yield what can be read in ``view``, given the names of the signs that the gate saw in it.
+
+        Raises:
+            DecodingLimitError: it unfolds to more than a bound in proportion to its size.
+        """
+        text = view.text
+        certain, doubtful = Mosaic(view), Mosaic(view)
+        for name in fired & runs.READERS.keys():
+            for part in runs.READERS[name](text):
+                certain.add(part)
+                _check(certain, text)
+        if not view.weak:
+            self._joined(text, fired, certain, doubtful)
+        _check(certain, text)
+        _check(doubtful, text)
+        for found in (certain.view(), doubtful.view(weak=True)):
+            if found is not None:
+                yield found
+
+    def _joined(self, text: str, fired: AbstractSet[str], certain: Mosaic, doubtful: Mosaic) -> None:
+        rejoin.rejoin(text, fired, certain, doubtful)
+        if "pieces" in fired:
+            rejoin.rejoin_pieces(text, self._cut_anywhere, doubtful)
+        if "heads" in fired:
+            rejoin.rejoin_heads(text, self._cut, doubtful)
+        for name, change in ciphers.CHANGES.items():
+            if name in fired:
+                ciphers.read_tokens(text, self._changed[name], change, doubtful)
+            if f"{name} words" in fired:
+                ciphers.read_passages(text, change, certain)
+
+
+def signs_of(rules: Sequence[Rule]) -> Mapping[str, str]:
+    """Return what the gate looks for besides the rules: patterns by the name of the disguise that they are a sign of."""
+    found = _heads_of(rules)
+    changed = {name: ciphers.changed_heads(found, change) for name, change in ciphers.CHANGES.items()}
+    telling = {f"{name} words": ciphers.words(change, telling=True) for name, change in ciphers.CHANGES.items()}
+    heads_sign = {"heads": rf"\b(?:{_split_heads(found)})"}
+    return MappingProxyType({**runs.SIGNS, **rejoin.SIGNS, **heads_sign, **changed, **telling})
 
 
 def decoded(view: View) -> Iterator[View]:
-    """Yield a view for each run of ``view`` which decodes to text."""
-    for match in _RUN.finditer(view.text):
-        for start, run in _attempts(match):
-            if _is_name(run):
-                continue
-            text = _text(_bytes(run))
-            if text:
-                yield View(text, whole=view.span(start, start + len(run)))
-                break
+    """Yield a view for each base64 or hexadecimal run of ``view`` that is text, without a gate's word that there is one."""
+    for reader in (runs.base64_runs, runs.hex_runs):
+        for part in reader(view.text):
+            yield View(part.text, view, Stretches(partial(_alone, part)), view.weak, pieces=True)
 
 
-def _attempts(match: re.Match[str]) -> Iterator[tuple[int, str]]:
-    """The run itself, then its parts: a path or a dashed name around an encoded piece shifts the alignment."""
-    run = match.group()
-    yield match.start(), run
-    start = 0
-    for part in _PART.split(run):
-        if _MIN_RUN <= len(part) < len(run):
-            yield match.start() + start, part
-        start += len(part) + 1
+def _alone(part: Part) -> tuple[Part, ...]:
+    return (part,)
 
 
-def _is_name(run: str) -> bool:
-    """Identifiers and rulers are the common case: short and without a digit, or of very few different characters."""
-    return (len(run) < _NAME_LENGTH and _DIGIT.search(run) is None) or len(set(run)) < _MIN_DISTINCT
+def _heads_of(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The heads of all rules whose letters' case counts; where it does not, a head is a word."""
+    found = {head for rule in rules if not rule.caseless for head in heads(rule.pattern) if _TOKEN_HEAD.match(head)}
+    return tuple(sorted(found | set(_MORE_HEADS)))
 
 
-def _bytes(run: str) -> bytes:
-    """Decode a run as hex when it is hex, else as base64 in either alphabet; nothing when it is neither."""
-    hexadecimal = _HEX.fullmatch(run)
-    if hexadecimal is not None:
-        return bytes.fromhex(hexadecimal.group(1))
-    body = run.rstrip("=").translate(_TO_STANDARD)
-    if len(body) % 4 == 1:
-        body = body[:-1]  # no encoder ends like this; a character of what follows was taken along
-    try:
-        return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-    except binascii.Error:
-        return b""
+def _is_strong(rule: Rule) -> bool:
+    """Whether chance hardly makes what the rule finds: a head of its own, a check that few pass, or an address with its scheme."""
+    if heads(rule.pattern) and not rule.caseless:
+        return True
+    return not _CHECKED.isdisjoint(rule.validators) or "://" in rule.pattern
 
 
-def _text(data: bytes) -> str:
-    """Return the bytes as text when they are mostly that."""
-    if data.startswith(_GZIP_MAGIC):
-        data = _gunzip(data)
-    if len(data.translate(None, _PRINTABLE)) <= len(data) * _MOST_BINARY:
-        return data.decode("utf-8", "replace")
-    try:
-        text = data.decode()  # other scripts: strict, as bytes that are no text hardly ever pass
-    except UnicodeDecodeError:
-        return ""
-    return text if text.replace("\n", "").isprintable() else ""
+def _split_heads(found: Iterable[str]) -> str:
+    """Return a pattern for the first characters of heads: pieces of a cut-up token may be as short as that."""
+    short = {head[: _LONGER_HEAD if head[:_SPLIT_HEAD] in _ORDINARY else _SPLIT_HEAD] for head in found} - _ORDINARY
+    return "|".join(sorted(re.escape(head) for head in short))
 
 
-def _gunzip(data: bytes) -> bytes:
-    """Inflate what there is, up to a bound: a bomb is cut, not followed."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data, min(_GZIP_MOST, len(data) * _GZIP_RATIO))
-    except zlib.error:
-        return b""
+def _check(mosaic: Mosaic, text: str) -> None:
+    if mosaic.size > max(_LEAST_ROOM, _MOST_GROWTH * len(text)):
+        raise DecodingLimitError

@@ -3,7 +3,7 @@
 1. All texts of the message go through the gate together; a clean message of plain characters ends here.
 2. Where the gate hits, texts go through it in small groups and then alone, in each of their views (`normalise`); the rules that hit are
    run exactly (`exact`), in a long text only where it hit.
-3. Runs that decode to text (`decode`) are scanned in the same way, twice deep at most.
+3. What is encoded, cut up or turned round (`decode`) is read and scanned in the same way, a few layers deep at most.
 
 Size, work, time and the number of findings are bounded over the whole message (`meter`). Past a bound, or when an engine fails, the
 answer is a refusal and never a shorter list of findings; what a stage then does is its own decision (it blocks). The scanner does no
@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.scanning.decode import DECODE_DEPTH, decoded
+from lockgate_workers.scanning.decode import DECODE_DEPTH, Decoder, DecodingLimitError
 from lockgate_workers.scanning.exact import NEAR, ExactRule
 from lockgate_workers.scanning.explaining import Explanation, Reason, Verdict
 from lockgate_workers.scanning.findings import Finding, Refusal, ScanResult
-from lockgate_workers.scanning.gate import CANDIDATE, Gate
+from lockgate_workers.scanning.gate import Gate
 from lockgate_workers.scanning.meter import Meter, RefusedError, ScanLimits
-from lockgate_workers.scanning.normalise import View, derived, views
+from lockgate_workers.scanning.normalise import derived, views
 from lockgate_workers.scanning.packs import Pack, all_rules, digest_of
+from lockgate_workers.scanning.view import View
 
 __all__ = ["ScanLimits", "Scanner"]
 
@@ -107,6 +108,7 @@ class Scanner:
         self._key = evidence_key
         self._depth = DECODE_DEPTH if decode else 0
         self._exact = tuple(ExactRule(rule) for rule in rules)
+        self._decoder = Decoder(rules)
         self._gate = Gate(rules) if gate is None else gate
         if self._gate.rules != rules:
             raise ConfigurationError("a gate that was compiled from other rules would let pass what these rules find")
@@ -133,6 +135,8 @@ class Scanner:
             self._scan(texts, run)
         except RefusedError as refused:
             return (ScanResult(refusal=refused.refusal),) * len(texts)
+        except DecodingLimitError:
+            return (ScanResult(refusal=Refusal.WORK),) * len(texts)
         except Exception:  # noqa: BLE001 - an engine or a validator stumbles over a hostile text: nothing was decided, so nothing may pass
             return (ScanResult(refusal=Refusal.ENGINE),) * len(texts)
         found = run.found
@@ -153,7 +157,7 @@ class Scanner:
             encoded = self._layer(layer, run)
             if depth == self._depth or not encoded:
                 return
-            layer = [(index, view) for index, outer in encoded for view in self._inside(outer, run)]
+            layer = [(one.text, view) for one in encoded for view in self._inside(one, run)]
 
     def _views(self, text: str, run: _Run, *, clean: bool) -> Sequence[View]:
         """The views of a text that are still to be looked at; ``clean`` when its own characters were, and nothing hit."""
@@ -163,25 +167,31 @@ class Scanner:
         found = views(text)
         return found[1:] if clean else found
 
-    def _inside(self, outer: View, run: _Run) -> Iterator[View]:
-        """All views of all runs in a view that decode to text."""
-        run.meter.decode(len(outer.text))
-        for view in decoded(outer):
+    def _inside(self, outer: _Hit, run: _Run) -> Iterator[View]:
+        """All views of what is disguised in a view."""
+        run.meter.decode(len(outer.view.text))
+        for view in self._decoder.decoded(outer.view, self._decoder.named(outer.hits)):
             run.meter.decode(len(view.text))
             if not _is_plain(view.text):
                 run.meter.rewrite(len(view.text), sum(map(view.text.count, _ESCAPE_SIGNS)))
             yield from derived(view)
 
-    def _layer(self, layer: Iterable[tuple[int, View]], run: _Run) -> list[tuple[int, View]]:
-        """Scan views that lie equally deep; return those in which something may be encoded, the last view of each text alone."""
-        encoded: dict[tuple[int, tuple[int, int] | None], tuple[int, View]] = {}
+    def _layer(self, layer: Iterable[tuple[int, View]], run: _Run) -> list[_Hit]:
+        """Scan views that lie equally deep; return those in which something may be disguised, the last view of each text alone."""
+        encoded: dict[tuple[int, int], _Hit] = {}
         for one in self._hits(layer, run):
-            if CANDIDATE in one.hits:
-                encoded[one.text, one.view.whole] = one.text, one.view
-            rules = [hit for hit in one.hits if hit != CANDIDATE]
+            if min(one.hits) < 0:
+                encoded[one.text, id(one.view.root)] = one
+            rules = [hit for hit in one.hits if hit >= 0 and self._counts(hit, one.view)]
             if rules:
-                run.found.setdefault(one.text, []).extend(self._findings(one.view, one.data, rules, run))
+                found = self._findings(one.view, one.data, rules, run)
+                kept = run.found.setdefault(one.text, [])
+                kept += _new(found, kept) if one.view.weak else found
         return list(encoded.values())
+
+    def _counts(self, rule: int, view: View) -> bool:
+        """In a view that chance may have made, only what chance hardly makes."""
+        return not view.weak or self._exact[rule].rule.id in self._decoder.strong
 
     def _hits(self, layer: Iterable[tuple[int, View]], run: _Run) -> Iterator[_Hit]:
         """Put all views through the gate, small ones in groups first, and yield those in which it hits."""
@@ -213,7 +223,7 @@ class Scanner:
             run.meter.candidate()
             if start == end:
                 continue
-            refused = exact.misplaced(view.text, start, end) or run.refused(exact, view.text[start:end])
+            refused = _verdict(exact, view.text, start, end, run)
             run.judged(exact.rule.id, view, start, end, refused or Verdict.FINDING)
             if refused is None:
                 run.meter.finding()
@@ -249,13 +259,26 @@ class Scanner:
         return known
 
 
+def _verdict(exact: ExactRule, text: str, start: int, end: int, run: _Run) -> Verdict | None:
+    """Why the candidate is no finding, or None."""
+    if exact.is_placed_first:
+        return exact.misplaced(text, start, end) or run.refused(exact, text[start:end])
+    return run.refused(exact, text[start:end]) or exact.misplaced(text, start, end)
+
+
 def _is_plain(text: str) -> bool:
     """Whether a text has no view but itself."""
     return text.isascii() and not any(sign in text for sign in _ESCAPE_SIGNS)
 
 
+def _new(found: Iterable[Finding], known: Iterable[Finding]) -> list[Finding]:
+    """Leave out what was found whole: put together from pieces, it would only take the next word along."""
+    whole = {(one.rule, one.start) for one in known}
+    return [one for one in found if (one.rule, one.start) not in whole]
+
+
 def _kind(view: View) -> str:
-    if view.whole is not None:
+    if view.root.before is not None:
         return "decoded"
     return "as written" if view.before is None else "rewritten"
 

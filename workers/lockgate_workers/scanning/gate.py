@@ -2,8 +2,8 @@
 
 Hyperscan runs without start offsets and reports each rule once, so that clean text costs little and no Python. Rules lie in tiers
 (`tiers`): one database sees every text, the words of rules that ask for words are looked for as plain words, and what is
-about numbers sees texts with digits only. The first database carries one pattern more, the one that says whether decoding is
-worth a try. There is no slower fallback: where Hyperscan cannot be loaded, the scanner refuses to start.
+about numbers sees texts with digits only. One database more looks for signs that something is disguised, which say what
+decoding is worth a try. There is no slower fallback: where Hyperscan cannot be loaded, the scanner refuses to start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.scanning.decode import CANDIDATE_PATTERN
+from lockgate_workers.scanning.decode import signs_of
 from lockgate_workers.scanning.extent import is_absolute
 from lockgate_workers.scanning.packs import Rule
 from lockgate_workers.scanning.tiers import MOST_WHOLE, Tier, tier_of
@@ -29,16 +29,12 @@ try:
 except ImportError:  # no build for this processor: said when a gate is built, in words an operator can act on
     hyperscan = None
 
-CANDIDATE: Final = -1
-"""Stands among the hits for: there is a run which may be encoded."""
-
-
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 """To be raised when the same expressions would be compiled or used in another way."""
 _TOGETHER: Final = 16
 """Number patterns in one database: twice as many take twice as long each to compile, half as many cost a fifth more to run."""
-_TEXT, _WHOLE, _NUMBERS = range(3)
-"""The places of the databases of patterns: one, one, and from there on those about numbers."""
+_TEXT, _WHOLE, _SIGNS, _NUMBERS = range(4)
+"""The places of the databases of patterns: one each, and from there on those about numbers."""
 _DIGITS: Final = re.compile(rb"[0-9]{2}")
 _APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
 """Every sign becomes a blank, as where the engine looks for words beside a candidate."""
@@ -64,11 +60,13 @@ class _Plan:
         text, whole, digits, words = (
             [at for at, one in enumerate(tiers) if one is tier] for tier in (Tier.TEXT, Tier.WHOLE, Tier.DIGITS, Tier.WORDS)
         )
+        self._signs = tuple(signs_of(rules).values())
         self.words: Final = sorted({word for at in words for word in rules[at].keywords})
         self.asking: Final = [[at for at in words if word in rules[at].keywords] for word in self.words]
         self.patterns: Final = [
-            [*text, CANDIDATE],
+            text,
             whole,
+            [-1 - sign for sign in range(len(self._signs))],
             *(digits[at : at + _TOGETHER] for at in range(0, len(digits), _TOGETHER)),
         ]
         self._rules = rules
@@ -83,8 +81,8 @@ class _Plan:
 
     def _expression(self, position: int) -> tuple[bytes, int]:
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_MULTILINE
-        if position == CANDIDATE:
-            return widened(CANDIDATE_PATTERN).encode(), flags
+        if position < 0:
+            return self._signs[-1 - position].encode(), flags
         rule = self._rules[position]
         return widened(_by_line(rule.gate or rule.pattern)).encode(), flags | (
             hyperscan.HS_FLAG_CASELESS if rule.caseless else 0
@@ -108,14 +106,16 @@ class Gate:
         self._local = threading.local()
 
     def hits(self, data: bytes, shortest: int = 0) -> list[int]:
-        """Return the positions of the rules that may match ``data`` (UTF-8), and `CANDIDATE`.
+        """Return the positions of the rules that may match ``data`` (UTF-8) and, from -1 down, those of the signs that something is disguised.
+
+        The signs are those of `decode.signs_of`, in that order.
 
         ``shortest`` is how many characters the shortest of the texts has that ``data`` was put together from.
 
         Raises:
             GateError: the scan did not run to its end.
         """
-        found = self._matched(_TEXT, data)
+        found = self._matched(_TEXT, data) + self._matched(_SIGNS, data)
         if shortest <= MOST_WHOLE:
             found += self._matched(_WHOLE, data)
         if len(self._plan.patterns) > _NUMBERS and _DIGITS.search(data) is not None:

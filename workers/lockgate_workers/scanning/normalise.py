@@ -1,96 +1,60 @@
-# ruff: noqa: RUF001 - look-alike letters are what this module is about
 """Views of a text: the same content as a reader, a browser or a model would take it, with a map back to the original offsets.
 
 A rule written in plain characters must also find what is written with zero-width characters in between, in fullwidth letters,
 with Cyrillic look-alikes or as escapes. So a text has several views: as it is (rules in other scripts need that one), folded
-(NFKC, invisible characters removed, look-alikes replaced; case is kept), and unescaped (JSON, HTML and URL escapes, twice at most).
-What is inside base64 or hex runs is left to `decode`; what a view means is left to the rules.
+(NFKC, invisible characters removed, look-alikes replaced; case is kept), revealed (what tag characters, variation selectors or
+zero-width bits spell), in display order where a bidi override turns it round, and unescaped (JSON, program, HTML and URL
+escapes, a few times over). What is inside encoded or cut-up runs is left to `decode`; what a view means is left to the rules.
 """
 
 from __future__ import annotations
 
 import html
 import re
+import sys
 import unicodedata
-from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
-ESCAPE_DEPTH: Final = 2
+from lockgate_workers.scanning.confusables import CONFUSABLES
+from lockgate_workers.scanning.view import Characters, Fit, Part, View, parts_of, rewritten
 
-# Letters which look like an ASCII letter and which NFKC leaves alone: Cyrillic, Greek, then some of IPA, Armenian and Lisu.
-_LOOK_ALIKES: Final = (
-    "АA ВB ЕE ЅS ІI ЈJ КK МM НH ОO РP СC ТT ХX УY ԌG Ԛq ԜW ԝw аa сc ԁd еe һh іi јj ӏl оo рp ԛq ѕs уy хx ѵv Ѵv тt мm кk нh вb гr "
-    "ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX αa γy εe ιi κk νv οo ρp τt υu χx ϲc ϳj σo ωw ηn βb "
-    "ɑa ɡg ɩi ı|i ȷj ʟl ɴn ʀr ʏy ᴀa ᴄc ᴅd ᴇe ᴊj ᴋk ᴍm ᴏo ᴘp ᴛt ᴜu ᴠv ᴡw ᴢz ꜱs օo ոn սu հh ցg ѡw ꓮA ꓐB ꓚC ꓓD ꓰE ꓖG ꓧH ꓲI ꓙJ ꓗK ꓡL "
-    '−- ‐- ‑- ‒- –- —- ﹘- ∕/ ⁄/ ∶: ꞉: ․. ‚, ‘\' ’\' ′\' “" ”" «" »"'
-)
-_HOMOGLYPHS: Final = {ord(pair[0]): pair[-1] for pair in _LOOK_ALIKES.split(" ") if pair}
+ESCAPE_DEPTH: Final = 3
 
-# Not of category Cf, and yet drawn as nothing: variation selectors, grapheme joiner, fillers; combining marks only decorate ASCII.
-_INVISIBLE: Final = re.compile(
-    "[\u0300-\u036f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-)
-_LINE_ENDS: Final = {"\u2028": "\n", "\u2029": "\n", "\x85": "\n"}
-_ESCAPE_SIGNS: Final = re.compile(r"[\\&%]")
-_ESCAPES: Final = re.compile(
-    r"[\\&%](?:(?<=\\)(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrt\"'/\\])"
-    r"|(?<=&)(?:#[xX]?[0-9a-fA-F]{1,7};?|[A-Za-z]{2,8};)|(?<=%)[0-9a-fA-F]{2})"
-)
-_SHORT_ESCAPES: Final = {"n": "\n", "r": "\n", "t": "\t"}
+_LONGEST_FOLD: Final = 4
+"""A character whose compatibility form is longer stays as it is (one becomes 18): no secret is written so, and a flood of them would grow."""
 _SURROGATES: Final = range(0xD800, 0xE000)
+_LINE_ENDS: Final = {0x2028: "\n", 0x2029: "\n", 0x85: "\n"}
+# Not of category Cf, and yet drawn as nothing: variation selectors, grapheme joiner, fillers; combining marks only decorate ASCII.
+_UNSEEN_RANGES: Final = (
+    (0x300, 0x36F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF),
+    (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
+)  # fmt: skip
+_UNSEEN: Final = frozenset(code for first, last in _UNSEEN_RANGES for code in range(first, last + 1))
+# Letters on flags and in filled circles and squares, which NFKC leaves alone.
+_DRAWN_LETTERS: Final = {first + index: chr(ord("A") + index) for first in (0x1F1E6, 0x1F150, 0x1F170) for index in range(26)}
+_SHOWN: Final = {**CONFUSABLES, **_LINE_ENDS, **_DRAWN_LETTERS}
 
+_TAGS: Final = "\U000e0020-\U000e007e"
+_SELECTORS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_BITS: Final = "\u200b-\u200d\u2060-\u2064\ufeff"
+_HIDDEN: Final = re.compile(f"[{_TAGS}]++|[{_SELECTORS}]{{4,}}+|[{_BITS}]{{32,}}+")
+_BITS_IN_BYTE: Final = 8
+_OVERRIDE: Final = re.compile("\u202e([^\u202c\u2069\n]*+)")
 
-class Stretch(NamedTuple):
-    """A piece of a view: from ``start`` on it came from ``first`` to ``last`` of the view before, one to one or as a replacement."""
-
-    start: int
-    first: int
-    last: int
-    replaced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A text and where it came from: the original, a rewriting of another view (``stretches``), or the inside of the span ``whole``."""
-
-    text: str
-    before: View | None = None
-    stretches: tuple[Stretch, ...] = ()
-    whole: tuple[int, int] | None = None
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span of the original text from which the characters ``start`` to ``end`` (at least one) of this view came."""
-        if self.whole is not None:
-            return self.whole
-        if self.before is None:
-            return start, end
-        if not self.stretches:  # rewritten one to one
-            return self.before.span(start, end)
-        head, tail = self._stretch(start), self._stretch(end - 1)
-        first = head.first if head.replaced else head.first + start - head.start
-        last = tail.last if tail.replaced else tail.first + end - tail.start
-        return self.before.span(first, last)
-
-    def _stretch(self, index: int) -> Stretch:
-        return self.stretches[bisect_right(self.stretches, index, key=_start) - 1]
-
-
-def _start(stretch: Stretch) -> int:
-    return stretch.start
-
-
-@lru_cache(maxsize=8192)
-def fold(character: str) -> str:
-    """Return what a reader sees in one character, in ASCII where there is a look-alike; nothing for what cannot be seen."""
-    if unicodedata.category(character) == "Cf" or _INVISIBLE.match(character):
-        return ""
-    if ord(character) in _SURROGATES:
-        return "\ufffd"
-    character = _LINE_ENDS.get(character, character)
-    return "".join(_HOMOGLYPHS.get(ord(one), one) for one in unicodedata.normalize("NFKC", character))
+_ESCAPE_SIGNS: Final = re.compile(r"[\\&%]")
+_X: Final = "[0-9a-fA-F]"
+_ENTITY: Final = rf"&(?:\#[0-9]{{1,7}}+;?|\#[xX]{_X}{{1,6}}+;?|[A-Za-z][A-Za-z0-9]{{1,30}}+;)"
+# Runs of one kind of escape are read in one go: a flood of escapes is one match.
+_ESCAPES: Final = re.compile(
+    rf"\\(?:u{_X}{{4}}(?:\\u{_X}{{4}})*+|x{_X}{{2}}(?:\\x{_X}{{2}})*+|[0-3][0-7]{{2}}(?:\\[0-3][0-7]{{2}})*+"
+    rf"|[nrt\"'/](?:\\[nrt\"'/])*+|\\(?:\\\\)*+|u\{{{_X}{{1,6}}\}}|U00{_X}{{6}})"
+    rf"|%(?:{_X}{{2}}(?:%{_X}{{2}})*+|u{_X}{{4}}(?:%u{_X}{{4}})*+)"
+    rf"|{_ENTITY}(?:{_ENTITY})*+"
+)
+_ONE_ENTITY: Final = re.compile(_ENTITY)
+_SHORT_ESCAPES: Final = str.maketrans("nrt", "\n\r\t")
 
 
 def views(text: str) -> tuple[View, ...]:
@@ -99,9 +63,14 @@ def views(text: str) -> tuple[View, ...]:
 
 
 def derived(view: View) -> tuple[View, ...]:
-    """Return a view and all that can be made of it by folding and unescaping."""
+    """Return a view and all that can be made of it by folding, revealing and unescaping; the last one is the plainest."""
     found = [view]
     current = _folded(view)
+    if not view.text.isascii():
+        found += [_folded(one) for one in _displayed(view)]
+        for one in _revealed(view):
+            found.append(current)
+            current = _folded(one)
     if current is not view:
         found.append(current)
     for _ in range(ESCAPE_DEPTH):
@@ -113,20 +82,112 @@ def derived(view: View) -> tuple[View, ...]:
     return tuple(found)
 
 
+def fold(character: str) -> str:
+    """Return what a reader sees in one character, in ASCII where there is a look-alike; nothing for what cannot be seen."""
+    return _folds([character]).get(ord(character), character)
+
+
+def _folds(characters: list[str]) -> dict[int, str]:
+    """Return what becomes of those characters that do not stay as they are. One call of the library for all: attackers send thousands."""
+    forms = unicodedata.normalize("NFKC", "\0".join(characters)).split("\0")
+    return {ord(one): seen for one, form in zip(characters, forms, strict=True) if (seen := _seen(one, form)) != one}
+
+
+def _seen(character: str, form: str) -> str:
+    code = ord(character)
+    if code in _SURROGATES:
+        return "\ufffd"
+    if code in _SHOWN:
+        return _SHOWN[code]
+    category = unicodedata.category(character)
+    if category == "Cf" or code in _UNSEEN:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    if form == character or len(form) > _LONGEST_FOLD:
+        return character
+    return form.translate(_SHOWN)
+
+
 def _folded(view: View) -> View:
     """Fold every character, or return the very same view when nothing changes."""
     text = view.text
     if text.isascii():
         return view
-    changes = {one: folded for one in set(text) if one > "\x7f" and (folded := fold(one)) != one}
+    changes = _folds([one for one in set(text) if one > "\x7f"])
     if not changes:
         return view
-    resized = "".join(one for one, folded in changes.items() if len(folded) != 1)
-    folded_text = text.translate({ord(one): folded for one, folded in changes.items()})
+    folded = text.translate(changes)
+    resized = {chr(code): len(seen) for code, seen in changes.items() if len(seen) != 1}
     if not resized:
-        return View(folded_text, view, whole=view.whole)
-    _, stretches = _rewritten(text, re.compile(f"[{re.escape(resized)}]"), changes.__getitem__)
-    return View(folded_text, view, stretches, view.whole)
+        return View(folded, view, weak=view.weak)
+    return View(folded, view, Characters(lambda: [resized.get(one, 1) for one in text]), view.weak)
+
+
+def _revealed(view: View) -> Iterator[View]:
+    """Yield the view with what invisible characters spell put in their place, when they spell anything."""
+    if _HIDDEN.search(view.text) is None:
+        return
+    text = _HIDDEN.sub(_spelled, view.text)
+    if text != view.text:
+        yield rewritten(view, text, lambda: parts_of(view.text, _HIDDEN, _hidden_parts))
+
+
+def _spelled(match: re.Match[str]) -> str:
+    """Return the text that a run of invisible characters stands for, or the run when it stands for none."""
+    run = match.group()
+    code = ord(run[0])
+    if code & ~0x7F == 0xE0000:  # noqa: PLR2004 - the block of tag characters: ASCII, moved
+        return "".join(chr(ord(one) & 0x7F) for one in run)
+    if chr(code) in "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff":
+        return _bits(run)
+    data = bytes(_selector_byte(ord(one)) for one in run)
+    return _as_text(data) or run
+
+
+def _selector_byte(code: int) -> int:
+    """Variation selectors 1 to 256 carry one byte each."""
+    return code - 0xFE00 if code < 0xE0100 else code - 0xE0100 + 16  # noqa: PLR2004 - the two blocks of variation selectors
+
+
+def _bits(run: str) -> str:
+    """Two kinds of zero-width character are the two digits of binary, either way round."""
+    kinds = sorted(set(run))
+    if len(kinds) != len("01") or len(run) % _BITS_IN_BYTE:
+        return run
+    for zero, one in (kinds, kinds[::-1]):
+        digits = run.translate({ord(zero): "0", ord(one): "1"})
+        text = _as_text(int(digits, 2).to_bytes(len(digits) // _BITS_IN_BYTE, "big"))
+        if text:
+            return text
+    return run
+
+
+def _as_text(data: bytes) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return ""
+    return text if text.replace("\n", "").isprintable() else ""
+
+
+def _hidden_parts(match: re.Match[str]) -> Iterable[Part]:
+    return (Part(_spelled(match), *match.span(), Fit.EVEN),)
+
+
+def _displayed(view: View) -> Iterator[View]:
+    """Yield the view as it is drawn where a right-to-left override turns letters round."""
+    text = view.text
+    if "\u202e" in text:
+        yield rewritten(view, _OVERRIDE.sub(_turned, text), lambda: parts_of(text, _OVERRIDE, _turned_parts))
+
+
+def _turned(match: re.Match[str]) -> str:
+    return match[1][::-1]
+
+
+def _turned_parts(match: re.Match[str]) -> Iterable[Part]:
+    return (Part(_turned(match), *match.span(1), Fit.TURNED),)
 
 
 def _unescaped(view: View) -> View:
@@ -134,39 +195,67 @@ def _unescaped(view: View) -> View:
     text = view.text
     if _ESCAPE_SIGNS.search(text) is None or _ESCAPES.search(text) is None:
         return view
-    unescaped, stretches = _rewritten(text, _ESCAPES, _meaning)
-    return View(unescaped, view, stretches, view.whole)
+    unescaped = _ESCAPES.sub(_meaning, text)
+    if unescaped == text:
+        return view
+    return rewritten(view, unescaped, lambda: parts_of(text, _ESCAPES, _escape_parts))
 
 
-def _rewritten(text: str, pattern: re.Pattern[str], meaning: Callable[[str], str]) -> tuple[str, tuple[Stretch, ...]]:
-    """Replace every match by its meaning; return the text and what came from where. Empty stretches are left out."""
-    pieces: list[str] = []
-    stretches: list[Stretch] = []
-    position = length = 0
-    for match in pattern.finditer(text):
-        first, last = match.span()
-        meant = meaning(match.group())
-        if first > position:
-            stretches.append(Stretch(length, position, first, replaced=False))
-            length += first - position
-        if meant:
-            stretches.append(Stretch(length, first, last, replaced=True))
-            length += len(meant)
-        pieces += (text[position:first], meant)
-        position = last
-    stretches.append(Stretch(length, position, len(text), replaced=False))
-    pieces.append(text[position:])
-    return "".join(pieces), tuple(stretches)
+def _escape_parts(match: re.Match[str]) -> Iterable[Part]:
+    """Say where the characters of a run of escapes came from: exactly where escapes differ in length, evenly where they do not."""
+    run, meant = match.group(), _meaning(match)
+    if run[0] == "&":
+        entities = [(one.span(), html.unescape(one.group())) for one in _ONE_ENTITY.finditer(run)]
+        if "".join(text for _, text in entities) == meant:
+            offset = match.start()
+            return [Part(text, offset + first, offset + last, Fit.WHOLE) for (first, last), text in entities]
+    even = meant and len(run) % len(meant) == 0
+    return (Part(meant, *match.span(), Fit.EVEN if even else Fit.WHOLE),)
 
 
-def _meaning(escape: str) -> str:
-    """Return the characters that one escape stands for."""
-    if escape[0] == "&":
-        return html.unescape(escape)
-    if escape[0] == "%":
-        return chr(int(escape[1:], 16))  # a byte, which is enough to find ASCII; other scripts are seen by their own escapes
-    kind, rest = escape[1], escape[2:]
-    if kind in "ux":
-        code = int(rest, 16)
-        return "\ufffd" if code in _SURROGATES else chr(code)
-    return _SHORT_ESCAPES.get(kind, kind)
+def _meaning(match: re.Match[str]) -> str:
+    """Return the characters that a run of escapes of one kind stands for."""
+    run = match.group()
+    if run[0] == "&":
+        return html.unescape(run)
+    meaning = _KINDS.get(run[:2]) or _KINDS.get(run[0])
+    return run[1::2].translate(_SHORT_ESCAPES) if meaning is None else meaning(run)
+
+
+def _wide(run: str) -> str:
+    """Four hexadecimal digits each are UTF-16; half a pair becomes the replacement character."""
+    if run[2] == "{":
+        return _character(run[3:-1])
+    return bytes.fromhex(run.replace(run[:2], "")).decode("utf-16-be", "replace")
+
+
+def _narrow(run: str) -> str:
+    """Two hexadecimal digits each are bytes."""
+    return _bytes(bytes.fromhex(run.replace("\\x" if run[0] == "\\" else "%", "")))
+
+
+def _octal(run: str) -> str:
+    return _bytes(bytes(int(one, 8) for one in run[1:].split("\\")))
+
+
+def _long(run: str) -> str:
+    return _character(run[2:])
+
+
+def _bytes(data: bytes) -> str:
+    """Bytes are UTF-8, or else characters below 256."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _character(digits: str) -> str:
+    code = int(digits, 16)
+    return "\ufffd" if code in _SURROGATES or code > sys.maxunicode else chr(code)
+
+
+_KINDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
+    {"\\u": _wide, "\\x": _narrow, "\\U": _long, "%u": _wide, "%": _narrow, **{f"\\{digit}": _octal for digit in "0123"}}
+)
+"""How a run of escapes is read, by its first two characters or its first."""
