@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pipeline_site import LIMITS, SALT, Clock, Pipeline, echo_agent, opened
 
+from lockgate import Agent
 from lockgate_broker.memory.connection import MemoryBroker
 from lockgate_ledger.ledger import Ledger
 from lockgate_ledger.records import RequestRecord
@@ -201,3 +202,57 @@ async def test_no_worker_is_left_behind(two_workers: Pipeline) -> None:
         epochs = {statement(record, "dlp").epoch for record in records}
         assert shown == {bool(turn % 2)}
         assert epochs == {await two_workers.ledger.epoch()}
+
+
+# --- the rest of a policy, end to end ---------------------------------------------------------------------------------------
+
+
+def reporting_agent() -> Agent:
+    agent = Agent("reports")
+
+    @agent.action("rows")
+    async def rows(request) -> Any:
+        kept = request.data["kept"]
+        return {"rows": [{"id": one, "owner": owner, "note": "n"} for one, owner in kept]}
+
+    return agent
+
+
+async def test_an_answer_is_held_against_the_callers_scope_and_against_the_question(running: Pipeline) -> None:
+    await running.add_agent(reporting_agent())
+    await running.grant("alice", "reports")
+    await running.grant("bob", "reports")
+    shape = "{agent: reports, action: rows, tenant: acme, fields: ['rows[].id', 'rows[].owner'], rows: {'rows[].owner': user}, asked: {'rows[].id': id}}"
+    await apply(running, f"shapes: [{shape}]")
+
+    async def answered(client: str, wanted: str, kept: list[tuple[str, str]]) -> RequestRecord:
+        return await running.ended(await running.submit(client, "reports", "rows", {"id": wanted, "kept": kept}))
+
+    record = await answered("alice", "r1", [("r1", "alice"), ("r2", "bob")])
+    assert read_response(record.response).body == '{"rows":[{"id":"r1","owner":"alice"}]}'
+    found = {one.rule for one in statement(record, "dlp").findings}
+    assert {"over-fetch-row", "over-fetch-field"} <= found
+    assert "out-of-scope" not in found
+    elsewhere = await answered("alice", "r9", [("r1", "alice")])
+    assert "out-of-scope" in {one.rule for one in statement(elsewhere, "dlp").findings}
+    await apply(running, f"shapes: [{shape.replace('tenant: acme', 'tenant: globex')}]")
+    closed = await answered("alice", "r1", [("r1", "alice")])
+    assert (closed.outcome, statement(closed, "dlp").rule) == (Outcome.BLOCKED, "answer-shape")
+
+
+async def test_operators_and_links_are_the_policys(running: Pipeline) -> None:
+    await apply(running, f"operators: [{{finds: {RULE}, operator: replace, replacement: '(a key)'}}]\nlinks: [ours.example]")
+    answer = await body(running, f"{KEY} is in [this](https://ours.example/x) and [that](https://theirs.example/y)")
+    assert "(a key) is in [this](https://ours.example/x)" in answer
+    assert "https://theirs.example" not in answer
+
+
+async def test_thresholds_are_the_policys_and_the_score_is_on_the_stamp(running: Pipeline) -> None:
+    before = statement(await said(running, ATTACK), "inspection")
+    assert (str(before.decision), before.score >= 900) == ("block", True)
+    await apply(running, "injection: {flag: 1, block: 1}")
+    lenient = statement(await said(running, ATTACK), "inspection")
+    await apply(running, "injection: {flag: 0, block: 1}")
+    strict = statement(await said(running, "what is the weather like"), "inspection")
+    assert lenient.score == before.score
+    assert (str(strict.decision), strict.rule, strict.obligations) == ("flag", "injection-score", ("tainted",))
