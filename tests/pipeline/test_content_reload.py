@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_site import LIMITS, SALT, Clock, Pipeline, echo_agent, opened
+from pipeline_site import LIMITS, SALT, Clock, Pipeline, echo_agent, opened, shipped
 
 from lockgate import Agent
 from lockgate_broker.memory.connection import MemoryBroker
@@ -19,11 +20,13 @@ from lockgate_ledger.records import RequestRecord
 from lockgate_schemas.content import content_digest
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import Outcome, Statement, read_response, read_statement
-from lockgate_workers.dlp.source import DlpSource
+from lockgate_workers.dlp.source import DlpContent, DlpSource
 from lockgate_workers.dlp.stage import DlpStage
 from lockgate_workers.scanning.allowing import value_digest
-from lockgate_workers.scanning.content import day
-from lockgate_workers.scanning.reloading import Reloading
+from lockgate_workers.scanning.content import TunedScanners, day
+from lockgate_workers.scanning.engines import Several
+from lockgate_workers.scanning.findings import ScanResult
+from lockgate_workers.scanning.reloading import Fixed, Reloading
 
 KEY = "AKIA" + "Q7XWZ2M4PLKJ3RTY"
 RULE = "aws-access-key"
@@ -256,3 +259,31 @@ async def test_thresholds_are_the_policys_and_the_score_is_on_the_stamp(running:
     strict = statement(await said(running, "what is the weather like"), "inspection")
     assert lenient.score == before.score
     assert (str(strict.decision), strict.rule, strict.obligations) == ("flag", "injection-score", ("tainted",))
+
+
+class Watched:
+    """An engine that notes on which thread it is asked, and cannot judge its own outcome, as a language model cannot."""
+
+    name, digest, repeats = "watched", "0" * 64, False
+    rules = frozenset({"watched-rule"})
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+
+    def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
+        self.threads.append(threading.get_ident())
+        return (ScanResult(),) * len(texts)
+
+
+async def test_a_slow_engine_is_asked_once_and_off_the_event_loop(pipeline: Pipeline) -> None:
+    engine = Watched()
+    content = DlpContent(TunedScanners(Several(shipped("dlp"), (engine,))), slow=True)
+    stage = DlpStage(pipeline.ledger, Fixed(content), pipeline.clock, most=LIMITS.max_response_bytes)
+    pipeline.tasks.create_task(pipeline.runner(Role.DLP, stage).run(pipeline.stop))
+    pipeline.start(Role.AUTHZ, Role.INSPECTION, Role.OUTCOME)
+    await pipeline.add_client("alice")
+    await pipeline.add_agent(echo_agent())
+    await pipeline.grant("alice", "echo")
+    assert KEY not in await body(pipeline, f"the key is {KEY}, mind it")
+    assert len(engine.threads) == 1
+    assert threading.get_ident() not in engine.threads
