@@ -13,6 +13,7 @@ import pytest
 
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning import gate
+from lockgate_workers.scanning.decode import DECODE_DEPTH
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity, strongest, summary
 
@@ -52,15 +53,12 @@ def test_the_same_value_has_the_same_evidence_under_one_key_only(small: Build) -
     assert keyed.scan("canary-abcd1234").findings[0].evidence != first.evidence
 
 
-def test_encoded_twice_is_found_and_three_times_is_not_followed(small: Build) -> None:
-    inner = "x canary-abcd1234 x"
-    once = base64.b64encode(inner.encode()).decode()
-    twice = base64.b64encode(f"say {once}".encode()).decode()
-    thrice = base64.b64encode(f"say {twice}".encode()).decode()
-    for run in (once, twice):
-        (finding,) = small().scan(f"look: {run}").findings
-        assert (finding.start, finding.end) == (6, 6 + len(run))
-    assert small().scan(f"look: {thrice}").findings == ()
+def test_as_deep_as_is_decoded_it_is_found_and_deeper_is_not_followed(small: Build) -> None:
+    run = "x canary-abcd1234 x"
+    for depth in range(1, DECODE_DEPTH + 2):
+        run = base64.b64encode(f"say {run}".encode()).decode()
+        findings = small().scan(f"look: {run}").findings
+        assert [(one.start, one.end) for one in findings] == ([(6, 6 + len(run))] if depth <= DECODE_DEPTH else [])
 
 
 def test_texts_are_scanned_each_for_itself(small: Build) -> None:
@@ -94,10 +92,13 @@ def test_size_is_counted_in_bytes(small: Build) -> None:
     assert small(ScanLimits(max_bytes=100)).scan("\u00e9" * 60).refusal is Refusal.SIZE
 
 
-def test_what_unfolds_without_end_is_refused(small: Build) -> None:
-    scanner = small(ScanLimits(max_work=10_000, work_per_byte=60))
-    assert scanner.scan("x y" * 9_999).refusal is None
-    assert scanner.scan("\ufdfa" * 9_999).refusal is Refusal.WORK
+def test_what_unfolds_is_held_to_the_size_of_what_it_unfolds_from(small: Build) -> None:
+    plain = small().explain("plain words, no more.\n" * 1_363)
+    for sign in ("\ufdfa", "\ufdfb", "\u3316"):
+        unfolded = small().explain(sign * 9_999)
+        assert plain.work < unfolded.work <= 20 * plain.work
+        tight = ScanLimits(max_work=0, work_per_byte=unfolded.work // 29_997 - 1)
+        assert small(tight).scan(sign * 9_999).refusal is Refusal.WORK
 
 
 def test_work_grows_with_what_is_done_and_the_allowance_with_the_size(small: Build) -> None:

@@ -247,3 +247,12 @@ def test_a_scanner_takes_no_gate_of_other_rules() -> None:
 def test_every_packaged_pattern_stands_the_check_that_is_left_out_at_the_start(kind: str) -> None:
     packs = packaged_packs(kind, strict=True)  # type: ignore[arg-type]
     assert all(pack.rules for pack in packs)
+
+
+def test_a_part_hits_the_same_whether_or_not_the_whole_is_known(dlp_scanner: Scanner) -> None:
+    made = dlp_scanner._gate
+    parts = [rule.examples.match[0] for rule in dlp_scanner.rules[::7]]
+    for first, second in zip(parts, parts[1:] + parts[:1], strict=True):
+        together = made.hits(f"{first}\n{second}".encode(), min(len(first), len(second)))
+        for part in (first, second):
+            assert sorted(made.hits(part.encode(), len(part), together)) == sorted(made.hits(part.encode(), len(part)))

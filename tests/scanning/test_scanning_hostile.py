@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,9 +50,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     count = Counted()
     hits, candidates, refused = Gate.hits, ExactRule.candidates, ExactRule.refused
 
-    def counting_hits(gate: Gate, data: bytes, shortest: int = 0) -> list[int]:
+    def counting_hits(gate: Gate, data: bytes, shortest: int = 0, among: Collection[int] | None = None) -> list[int]:
         count.gated += len(data)
-        return hits(gate, data, shortest)
+        return hits(gate, data, shortest, among)
 
     def counting_candidates(
         rule: ExactRule, data: bytes, places: Iterable[tuple[int, int]], beyond: int

@@ -196,13 +196,15 @@ class Scanner:
     def _hits(self, layer: Iterable[tuple[int, View]], run: _Run) -> Iterator[_Hit]:
         """Put all views through the gate, small ones in groups first, and yield those in which it hits."""
         for group in _groups(layer):
+            among: list[int] | None = None
             if len(group) > 1:
                 together = "\n".join(view.text for _, view in group)
-                if not self._gated(together, _encoded(together), run, min(len(view.text) for _, view in group)):
+                among = self._gated(together, _encoded(together), run, min(len(view.text) for _, view in group))
+                if not among:
                     continue
             for index, view in group:
                 data = _encoded(view.text)
-                hits = self._gated(view.text, data, run, len(view.text))
+                hits = self._gated(view.text, data, run, len(view.text), among)
                 if hits:
                     yield _Hit(index, view, data, hits)
 
@@ -250,12 +252,12 @@ class Scanner:
                 places[rule].append((begin, end))
         return places
 
-    def _gated(self, text: str, data: bytes, run: _Run, shortest: int) -> list[int]:
-        """What the gate says about a text, put together from texts the shortest of which has ``shortest`` characters; each is asked about once."""
+    def _gated(self, text: str, data: bytes, run: _Run, shortest: int, among: Sequence[int] | None = None) -> list[int]:
+        """What the gate says (see `Gate.hits`); each text is asked about once."""
         known = run.known.get(text)
         if known is None:
             run.meter.gate(len(data))
-            known = run.known[text] = self._gate.hits(data, shortest)
+            known = run.known[text] = self._gate.hits(data, shortest, among)
         return known
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +21,7 @@ from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.decode import signs_of
 from lockgate_workers.scanning.extent import is_absolute
 from lockgate_workers.scanning.packs import Rule
-from lockgate_workers.scanning.tiers import MOST_WHOLE, Tier, tier_of
+from lockgate_workers.scanning.tiers import MOST_WHOLE, SIDE_BY_SIDE, Tier, tier_of
 
 hyperscan: Any
 try:
@@ -35,7 +35,7 @@ _TOGETHER: Final = 16
 """Number patterns in one database: twice as many take twice as long each to compile, half as many cost a fifth more to run."""
 _TEXT, _WHOLE, _SIGNS, _NUMBERS = range(4)
 """The places of the databases of patterns: one each, and from there on those about numbers."""
-_DIGITS: Final = re.compile(rb"[0-9]{2}")
+_NO_DIGITS: Final = bytes(code for code in range(256) if not ord("0") <= code <= ord("9"))
 _APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
 """Every sign becomes a blank, as where the engine looks for words beside a candidate."""
 _MOST_REPEATS: Final = 16
@@ -69,6 +69,8 @@ class _Plan:
             [-1 - sign for sign in range(len(self._signs))],
             *(digits[at : at + _TOGETHER] for at in range(0, len(digits), _TOGETHER)),
         ]
+        self.inside: Final = [frozenset(positions) for positions in self.patterns]
+        self.asked: Final = frozenset(words)
         self._rules = rules
         for at in (*text, *digits, *words):
             _refuse_absolute(rules[at])
@@ -105,23 +107,24 @@ class Gate:
         self._databases = _compiled(self._plan) if serialised is None else _deserialised(serialised, self._plan)
         self._local = threading.local()
 
-    def hits(self, data: bytes, shortest: int = 0) -> list[int]:
+    def hits(self, data: bytes, shortest: int = 0, among: Collection[int] | None = None) -> list[int]:
         """Return the positions of the rules that may match ``data`` (UTF-8) and, from -1 down, those of the signs that something is disguised.
 
         The signs are those of `decode.signs_of`, in that order.
 
-        ``shortest`` is how many characters the shortest of the texts has that ``data`` was put together from.
+        ``shortest`` is how many characters the shortest of the texts has that ``data`` was put together from. ``among`` is what hit in a
+        text of which ``data`` is one part: what did not hit there cannot hit here, and its database is spared.
 
         Raises:
             GateError: the scan did not run to its end.
         """
-        found = self._matched(_TEXT, data) + self._matched(_SIGNS, data)
-        if shortest <= MOST_WHOLE:
-            found += self._matched(_WHOLE, data)
-        if len(self._plan.patterns) > _NUMBERS and _DIGITS.search(data) is not None:
-            for at in range(_NUMBERS, len(self._plan.patterns)):
-                found += self._matched(at, data)
-        if self._plan.words:
+        possible = [at for at, one in enumerate(self._plan.inside) if among is None or not one.isdisjoint(among)]
+        if shortest > MOST_WHOLE and _WHOLE in possible:
+            possible.remove(_WHOLE)
+        if possible and possible[-1] >= _NUMBERS and len(data.translate(None, _NO_DIGITS)) < SIDE_BY_SIDE:
+            possible = [at for at in possible if at < _NUMBERS]
+        found = [hit for at in possible for hit in self._matched(at, data)]
+        if self._plan.words and (among is None or not self._plan.asked.isdisjoint(among)):
             words = self._scanned(-1, _in_words(data))
             found += sorted({at for hit in words for at in self._plan.asking[hit]})
         return found
