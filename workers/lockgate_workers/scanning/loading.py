@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
@@ -15,8 +16,9 @@ from typing import Final, Literal
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.examples import verify
+from lockgate_workers.scanning.gate import Gate
 from lockgate_workers.scanning.gate_cache import GateCache
-from lockgate_workers.scanning.packs import Pack, all_rules, parse_pack
+from lockgate_workers.scanning.packs import Pack, Rule, all_rules, parse_pack
 
 ScannerKind = Literal["injection", "dlp"]
 
@@ -48,10 +50,17 @@ def load_scanner(
     packaged, extra = packaged_packs(kind), folder_packs(extra_folder)
     key = secrets.token_bytes(_EVIDENCE_KEY_BYTES) if evidence_key is None else evidence_key
     packs = [*packaged, *extra]
-    gate = None if cache is None else GateCache(cache, key).gate(all_rules(packs))
+    rules = all_rules(packs)
+    gate = _gate(rules) if cache is None else GateCache(cache, key).gate(rules)
     scanner = Scanner(packs, clock=clock, evidence_key=key, limits=limits, gate=gate, decode=decode)
     _verify(scanner, extra)
     return scanner
+
+
+@lru_cache(maxsize=4)
+def _gate(rules: tuple[Rule, ...]) -> Gate:
+    """The gate over ``rules``, compiled once in a process: it keeps nothing of what it sees, and any number of scanners may share it."""
+    return Gate(rules)
 
 
 def own_scanner(packs: Sequence[Pack], *, evidence_key: bytes, clock: Callable[[], float] = time.thread_time) -> Scanner:
