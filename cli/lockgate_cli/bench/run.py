@@ -6,24 +6,19 @@ twice: as its documentation shows it (fetches of 10, logging and validation on) 
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
-
-import psutil
 
 from lockgate_cli.bench.bare_server import bare_server
 from lockgate_cli.bench.figures import Spread
 from lockgate_cli.bench.gates import DOORS, Gates, deciding_times, gates, run_door
+from lockgate_cli.bench.machine import this_machine
 from lockgate_cli.bench.peers import BY_HAND, FASTSTREAM, faststream_missing, run_peer, run_round_trips
 from lockgate_cli.bench.plans import PAYLOAD, WINDOW, Plan
-from lockgate_cli.bench.report import FRAMEWORK, LIMIT, Door, Machine, Peer, Report, targets
+from lockgate_cli.bench.report import FRAMEWORK, LIMIT, Door, Peer, Report, targets
 
 Progress = Callable[[str], None]
 
@@ -39,8 +34,6 @@ _PACKAGES: Final = (
     "cedarpy",
     "hyperscan",
 )
-_LOOK: Final = 0.5
-"""Seconds over which the machine is looked at before anything runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +69,7 @@ _PEERS: Final = (
 
 async def run_bench(options: Options, progress: Progress) -> Report:
     """Measure everything that ``options`` ask for. ``progress`` is told what comes next. Raises a `LockgateError` when anything fails."""
-    machine = _machine()
+    machine = this_machine(_PACKAGES)
     skipped: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lockgate-bench-") as name:
         folder = Path(name)
@@ -156,34 +149,3 @@ async def _door(measured: Gates, name: str, options: Options, progress: Progress
         bound=options.bound,
     )
     return Door(name, loaded.rate, loaded.latency, alone.latency, alone.verified + loaded.verified)
-
-
-def _machine() -> Machine:
-    cores = psutil.cpu_count() or 1
-    before = psutil.cpu_times()
-    time.sleep(_LOOK)
-    idle = psutil.cpu_times().idle - before.idle
-    versions = {name: found for name in _PACKAGES if (found := _version(name))}
-    return Machine(
-        cores=cores,
-        processor=_processor(),
-        system=f"{platform.system()} {platform.release()}",
-        busy=max(0.0, cores - idle / _LOOK),
-        versions={"python": platform.python_version(), **versions},
-    )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    if os.name == "posix" and path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

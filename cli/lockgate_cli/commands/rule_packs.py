@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.markup import escape
 
+from lockgate_cli.bench.content_run import accuracy_of
+from lockgate_cli.bench.content_shown import show
 from lockgate_cli.bench.scanners import SIZE, Speed, measured
 from lockgate_cli.exits import Exit, guarded
 from lockgate_cli.options import HomeOption, JsonOption, home_if_any
@@ -68,9 +70,26 @@ def try_examples(
 def bench(
     rounds: Annotated[int, typer.Option(min=10, help="Texts to scan.")] = _ROUNDS,
     scanner: Annotated[str, typer.Option("--scanner", help="Only this scanner: injection or dlp.", show_default=False)] = "",
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Measure what the shipped gates find in this corpus instead; may be repeated.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    labels: Annotated[bool, typer.Option("--labels", help="With a corpus: also by label, what is missed most first.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="With a corpus: exit code 1 when a target is missed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the shipped scanners on this machine: how long they take to compile, and how fast they read clean text."""
+    """Measure the shipped scanners on this machine: how long they take to compile, and how fast they read clean text; or what they find."""
+    if corpus:
+        report = accuracy_of(corpus, labels=labels, quiet=as_json)
+        if as_json:
+            print_json(report)
+        else:
+            show(report)
+        if check and not report.met:
+            raise typer.Exit(Exit.REFUSED)
+        return
     found: dict[str, dict[str, float]] = {}
     for kind in chosen_kinds(scanner):
         with console.status(f"measuring {kind}"):
