@@ -192,7 +192,10 @@ def false_positives(options: argparse.Namespace, told: Telling) -> Iterator[Part
         name="false-positives",
         tables=(_clean_table({**found, "all": total}), _rules_table(total)),
         targets=(at_most("pieces of honest text changed", total.changed / total.pieces, MOST, "0.10%"),),
-        figures={name: {**_counts(one), "rules": dict(one.rules), "decided": dict(one.decided)} for name, one in found.items()}
+        figures={
+            name: {**_counts(one), "rules": dict(one.rules), "decided": dict(one.decided)}
+            for name, one in {**found, "all": total}.items()
+        }
         | ({"examples": total.examples} if options.examples else {}),
     )
 
