@@ -9,9 +9,9 @@ memory is bounded by the block. Which weight a place has is left to `model`.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,9 @@ BLOCK: Final = 32_768
 """Characters looked at together. A block starts `OVERLAP` before the end of the one before, so that no window is cut for ever."""
 OVERLAP: Final = 1_200
 
-Codes = npt.NDArray[np.uint32]
+Codes = npt.NDArray[Any]
+"""Characters as numbers, of one byte each where all are ASCII (which is several times as fast) and else of four."""
+Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
@@ -32,6 +34,7 @@ _BASE: Final = 0x9E3779B97F4A7C15
 _MIX: Final = np.uint64(0xD6E8FEB86659FD93)
 _SHORT_MIX: Final = np.uint32(0x9E3779B1)
 _WORD_STEPS: Final = (np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB), np.uint64(0x8EBC6AF09C88C6E3))
+_SALTS: Final = (np.uint64(1), np.uint64(2), np.uint64(3))
 _SHORTEST, _LONGEST = 3, 5
 _LEET: Final = {
     "0": "o", "1": "l", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g", "i": "l",
@@ -64,13 +67,22 @@ _KINDS: Final = _kinds()
 _POWERS: Final = _powers(_BASE)
 _INVERSES: Final = _powers(pow(_BASE, -1, 1 << 64))
 _NEWLINE, _RETURN, _FULL_STOP, _SEPARATOR = 10, 13, 0x3002, 0x1E
-_ENDS: Final = np.array([chr(code) in ".!?;" for code in range(128)])
 _EURO: Final = 0x20AC
-_LETTERS: Final = np.array([ord(_LEET.get(chr(code), chr(code))) for code in range(128)], np.uint32)
-_LETTER_I, _LETTER_L = np.uint32(ord("i")), np.uint32(ord("l"))
-_IS_LETTER_SIGN: Final = np.array([chr(code) in "$@|!+" for code in range(128)])
-_IS_DIGIT: Final = np.array([chr(code).isdigit() for code in range(128)])
-_IS_ASCII_LETTER: Final = np.array([chr(code).isalpha() for code in range(128)])
+
+
+def _of_ascii(value: Callable[[str], int]) -> bytes:
+    """A value for each ASCII character, and for any other that of the character DEL, which no text has."""
+    return bytes(value(chr(min(code, _DELETE))) for code in range(256))
+
+
+_DELETE: Final = 127
+_ASCII_KINDS: Final = _of_ascii(lambda one: int(_KINDS[ord(one)]))
+_ENDS: Final = _of_ascii(lambda one: one in ".!?;")
+_LETTERS: Final = _of_ascii(lambda one: ord(_LEET.get(one, one)))
+_IS_LETTER_SIGN: Final = _of_ascii(lambda one: one in "$@|!+")
+_IS_DIGIT: Final = _of_ascii(str.isdigit)
+_IS_ASCII_LETTER: Final = _of_ascii(str.isalpha)
+_LETTER_I, _LETTER_L = ord("i"), ord("l")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,37 +113,61 @@ def blocks(text: str) -> Iterator[Grams]:
 
 def grams(block: str) -> Grams:
     """Hash one block of at most `BLOCK` lower-case characters."""
-    codes, kinds, breaks = _plain(np.frombuffer(block.encode("utf-32-le", "replace"), np.uint32))
+    codes, kinds, breaks = _plain(*_read(block))
     codes, kinds = _with_letter_signs(codes, kinds)
     starts, ends = _words(kinds)
     codes = _without_digits(codes, starts, ends)
     return Grams(codes, breaks, starts, _word_grams(codes, starts, ends), _character_grams(codes))
 
 
-def _plain(codes: Codes) -> tuple[Codes, npt.NDArray[np.uint8], Places]:
+def _read(block: str) -> tuple[Codes, Bytes]:
+    """Return the characters and their kinds."""
+    if block.isascii():
+        data = block.encode()
+        return np.frombuffer(data, np.uint8), np.frombuffer(data.translate(_ASCII_KINDS), np.uint8)
+    codes = np.frombuffer(block.encode("utf-32-le", "replace"), np.uint32)
+    return codes, _KINDS[np.minimum(codes, 0xFFFF)]
+
+
+def _looked_up(codes: Codes, values: bytes) -> Bytes:
+    """Return what a table says of each character."""
+    return np.frombuffer(_as_bytes(codes).translate(values), np.uint8)
+
+
+def _as_bytes(codes: Codes) -> bytes:
+    return codes.tobytes() if codes.itemsize == 1 else np.minimum(codes, _DELETE).astype(np.uint8).tobytes()
+
+
+def _plain(codes: Codes, kinds: Bytes) -> tuple[Codes, Bytes, Places]:
     """Make every run of white space one space, and say where sentences and lines begin."""
-    kinds = _KINDS[np.minimum(codes, 0xFFFF)]
     space = kinds == _SPACE
-    keep = np.ones(len(codes), np.bool_)
-    keep[1:] = ~(space[1:] & space[:-1])
-    codes, kinds = codes[keep], kinds[keep]
-    space = kinds == _SPACE
-    ends = _ENDS[np.minimum(codes, 127)] & (codes < 128)  # noqa: PLR2004 - ASCII
+    again = space[1:] & space[:-1]
+    if again.any():
+        keep = np.ones(len(codes), np.bool_)
+        np.logical_not(again, out=keep[1:])
+        codes, kinds, space = codes[keep], kinds[keep], space[keep]
     over = space & ((codes == _NEWLINE) | (codes == _RETURN))
-    over[1:] |= space[1:] & ends[:-1]
-    over |= (codes == _FULL_STOP) | (codes == _SEPARATOR)
-    return np.where(space, np.uint32(32), codes), kinds, np.flatnonzero(over) + 1
+    over[1:] |= space[1:] & _looked_up(codes[:-1], _ENDS).view(np.bool_)
+    over |= codes == _SEPARATOR
+    if codes.itemsize > 1:
+        over |= codes == _FULL_STOP
+    return np.where(space, codes.dtype.type(32), codes), kinds, np.flatnonzero(over) + 1
 
 
-def _with_letter_signs(codes: Codes, kinds: npt.NDArray[np.uint8]) -> tuple[Codes, npt.NDArray[np.uint8]]:
+def _with_letter_signs(codes: Codes, kinds: Bytes) -> tuple[Codes, Bytes]:
     """A sign that looks like a letter is one where letters or digits stand on both sides of it."""
-    sign = (_IS_LETTER_SIGN[np.minimum(codes, 127)] | (codes == _EURO)) & (kinds == _SIGN)
-    if not sign.any():
+    sign = _looked_up(codes, _IS_LETTER_SIGN).view(np.bool_)
+    if codes.itemsize > 1:
+        sign = sign | (codes == _EURO)
+    places = np.flatnonzero(sign[1:-1]) + 1
+    places = places[(kinds[places] == _SIGN) & (kinds[places - 1] >= _LETTER) & (kinds[places + 1] >= _LETTER)]
+    if not len(places):
         return codes, kinds
-    inner = np.zeros(len(codes), np.bool_)
-    inner[1:-1] = sign[1:-1] & (kinds[:-2] >= _LETTER) & (kinds[2:] >= _LETTER)
-    meant = np.where(codes == _EURO, np.uint32(ord("e")), _LETTERS[np.minimum(codes, 127)])
-    return np.where(inner, meant, codes), np.where(inner, np.uint8(_LETTER), kinds)
+    codes, kinds = codes.copy(), kinds.copy()
+    signs = codes[places]
+    codes[places] = np.where(signs == _EURO, ord("e"), _looked_up(signs, _LETTERS))
+    kinds[places] = _LETTER
+    return codes, kinds
 
 
 def _words(kinds: npt.NDArray[np.uint8]) -> tuple[Places, Places]:
@@ -146,17 +182,15 @@ def _words(kinds: npt.NDArray[np.uint8]) -> tuple[Places, Places]:
 
 def _without_digits(codes: Codes, starts: Places, ends: Places) -> Codes:
     """Digits in a word with a letter are taken for the letters they look like; elsewhere all digits are the same."""
-    codes = np.where(codes == _LETTER_I, _LETTER_L, codes)
-    ascii_codes = np.minimum(codes, 127)
-    digit = _IS_DIGIT[ascii_codes]
-    if not digit.any():
+    codes = np.where(codes == _LETTER_I, codes.dtype.type(_LETTER_L), codes)
+    places = np.flatnonzero(_looked_up(codes, _IS_DIGIT))
+    if not len(places):
         return codes
-    letters = np.concatenate((np.zeros(1, np.int64), np.cumsum(_IS_ASCII_LETTER[ascii_codes])))
-    in_word = np.zeros(len(codes) + 1, np.int64)
-    written = letters[ends] > letters[starts]
-    in_word[starts[written]] += 1
-    in_word[ends[written]] -= 1
-    return np.where(digit, np.where(np.cumsum(in_word)[:-1] > 0, _LETTERS[ascii_codes], np.uint32(48)), codes)
+    words = np.searchsorted(starts, places, "right") - 1  # a digit always stands in a word
+    letters = np.concatenate((np.zeros(1, np.int64), np.cumsum(_looked_up(codes, _IS_ASCII_LETTER), dtype=np.int64)))
+    written = letters[ends[words]] > letters[starts[words]]
+    codes[places] = np.where(written, _looked_up(codes[places], _LETTERS), ord("0"))
+    return codes
 
 
 def _word_grams(codes: Codes, starts: Places, ends: Places) -> tuple[Places, ...]:
@@ -166,25 +200,29 @@ def _word_grams(codes: Codes, starts: Places, ends: Places) -> tuple[Places, ...
     two = one[:-1] * _WORD_STEPS[0] + one[1:]
     three = two[:-1] * _WORD_STEPS[1] + one[2:]
     apart = one[:-2] * _WORD_STEPS[2] + one[2:]
-    return tuple(_bucket(hashes + np.uint64(salt)) for salt, hashes in enumerate((one, two, three, apart)))
+    families = one, two + _SALTS[0], three + _SALTS[1], apart + _SALTS[2]
+    found = (_mixed(np.concatenate(families)) >> np.uint64(64 - BITS)).astype(np.int64)
+    edges = np.cumsum([len(family) for family in families])
+    return tuple(np.split(found, edges[:-1]))
 
 
 def _character_grams(codes: Codes) -> tuple[Places, ...]:
     """Hash runs of three to five characters, each from the hash of the run that is one shorter."""
+    codes = codes.astype(np.uint32)
     hashes, found = codes * _SHORT_MIX, []
     for size in range(2, _LONGEST + 1):
         count = max(0, len(codes) - size + 1)
-        hashes = (hashes[:count] + codes[size - 1 : size - 1 + count]) * _SHORT_MIX
+        hashes = hashes[:count] + codes[size - 1 : size - 1 + count]
+        hashes *= _SHORT_MIX
         if size >= _SHORTEST:
-            mixed = (hashes ^ (hashes >> np.uint32(15))) * _SHORT_MIX
-            found.append((mixed >> np.uint32(32 - BITS)).astype(np.int64))
+            mixed = hashes >> np.uint32(15)
+            mixed ^= hashes
+            mixed *= _SHORT_MIX
+            mixed >>= np.uint32(32 - BITS)
+            found.append(mixed.astype(np.int64))
     return tuple(found)
 
 
 def _mixed(hashes: Hashes) -> Hashes:
     hashes = (hashes ^ (hashes >> np.uint64(32))) * _MIX
     return hashes ^ (hashes >> np.uint64(29))
-
-
-def _bucket(hashes: Hashes) -> Places:
-    return (_mixed(hashes) >> np.uint64(64 - BITS)).astype(np.int64)

@@ -75,7 +75,7 @@ class Model:
     def _sums(self, families: Sequence[Places], first: Places, last: Places) -> npt.NDArray[np.float64]:
         """Return the sums over windows of words or of characters, at which n-grams are counted where they begin."""
         size = len(families[0])
-        running, count = np.zeros(size + 1), np.zeros(len(first))
+        running, count = np.zeros(size + 1), np.zeros(len(first), np.int64)
         for buckets in families:
             running[1 : len(buckets) + 1] += self.table.take(buckets)
             count += np.minimum(last, len(buckets)) - np.minimum(first, len(buckets))

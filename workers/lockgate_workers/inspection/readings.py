@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lockgate_workers.scanning.decode import decoded
-from lockgate_workers.scanning.normalise import View, views
+from lockgate_workers.scanning.normalise import views
+from lockgate_workers.scanning.view import View
 
 MOST_DECODED: Final = 6
 """Encoded runs that are read; a text with more of them is full of keys or pictures."""
@@ -23,13 +24,21 @@ MOST_TURNED: Final = 4_096
 _FEWEST_DECODED: Final = 12
 _FEWEST_COMMON: Final = 3
 _FEWEST_APART: Final = 6
+_FEWEST_COUNTED: Final = _FEWEST_APART // 2
+"""So often at least ``str.count`` finds a letter between blanks where `_FEWEST_APART` stand: it does not count a blank twice."""
 _SHORTEST_APART: Final = 11
 _MOST_APART: Final = 0.6
 _BETWEEN: Final = " ._-*|\t"
 _FEWEST_BETWEEN: Final = 0.35
 _SEPARATORS: Final = str.maketrans("._-*|\t", "      ")
 _WORD: Final = re.compile(r"[a-z]+")
-_ENCODED: Final = re.compile(r"[A-Za-z0-9+/_\-]{16}")
+_ENCODED: Final = 16
+"""Characters in a row without a blank or a sign that may be an encoded run."""
+_CONTINUED: Final = bytes(range(0x80, 0xC0))
+_X, _BLANK = ord("x"), ord(" ")
+_RUNS: Final = bytes(_X if re.match(r"[A-Za-z0-9+/_\-]", chr(code)) else _BLANK for code in range(256))
+_APART: Final = bytes(code if chr(code) == "\n" else _BLANK if chr(code) in _BETWEEN else _X for code in range(256))
+"""Characters drawn as x and blanks, so that plain searches find runs of the one or letters alone between the others."""
 # fmt: off
 _COMMON: Final = frozenset([
     "the", "and", "you", "your", "all", "that", "this", "with", "for", "not", "are", "from", "have", "what", "will", "was",
@@ -41,15 +50,18 @@ _COMMON: Final = frozenset([
 ])
 # fmt: on
 """Frequent words of some languages, and what attacks speak of: a text in which they are missing may be turned round."""
+_COMMON_BACKWARDS: Final = frozenset(word[::-1] for word in _COMMON)
+_COMMON_ROT13: Final = frozenset(codecs.encode(word, "rot13") for word in _COMMON)
 
 
 def readings(text: str) -> tuple[str, ...]:
     """Return the readings of a text, the plainest first. An ordinary text has one."""
     plain = views(text)[-1]
     found = [plain.text]
-    if _ENCODED.search(plain.text):
+    data = plain.text.encode("utf-8", "replace")
+    if b"x" * _ENCODED in data.translate(_RUNS):
         found.extend(_decoded(plain))
-    joined = _joined(plain.text)
+    joined = _joined(plain.text, data)
     if joined != plain.text:
         found.append(joined)
     found.extend(_turned(plain.text[:MOST_TURNED]))
@@ -67,9 +79,15 @@ def _decoded(view: View) -> Iterator[str]:
             return
 
 
-def _joined(text: str) -> str:
+def _joined(text: str, data: bytes) -> str:
     """Put letters together that stand apart (``i g n o r e``), line by line; a wider gap is the space between two words."""
-    return "\n".join(map(_line_joined, text.split("\n")))
+    shape = data.translate(_APART, _CONTINUED)
+    if shape.replace(b"\n", b" ").count(b" x ") < _FEWEST_COUNTED - 1:  # the text has no blank before and after it
+        return text
+    looked_at = zip(text.split("\n"), shape.split(b"\n"), strict=True)
+    return "\n".join(
+        _line_joined(line) if (b" %b " % shape).count(b" x ") >= _FEWEST_COUNTED else line for line, shape in looked_at
+    )
 
 
 def _line_joined(line: str) -> str:
@@ -87,15 +105,18 @@ def _turned(text: str) -> Iterator[str]:
     lowered = text.lower()
     if not lowered.isascii():
         return
+    if _common(chunks := lowered.split(), _COMMON) * 8 > len(chunks):
+        return  # ordinary prose: what most texts are
     words = _WORD.findall(lowered)
-    own = sum(map(_COMMON.__contains__, words))
+    own = _common(words, _COMMON)
     if own * 8 > len(words):
         return
     least = max(_FEWEST_COMMON, 2 * own)
-    for reading in (lowered[::-1], codecs.encode(lowered, "rot13")):
-        if _common(reading) >= least:
-            yield reading
+    if _common(words, _COMMON_BACKWARDS) >= least:
+        yield lowered[::-1]
+    if _common(words, _COMMON_ROT13) >= least:
+        yield codecs.encode(lowered, "rot13")
 
 
-def _common(text: str) -> int:
-    return sum(map(_COMMON.__contains__, _WORD.findall(text)))
+def _common(words: Iterable[str], among: frozenset[str]) -> int:
+    return sum(map(among.__contains__, words))

@@ -20,7 +20,7 @@ NAMES: Final = (
     "links", "tags", "question", "other-script", "capitals", "digits", "members", "calls", "turns",
 )  # fmt: skip
 
-_CODE_SIGNS: Final = "{}();=<>[]"
+_CODE_SIGNS: Final = b"{}();=<>[]"
 _CAPITALS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS: Final = b"0123456789"
 _TURNS: Final = ("\nuser:", "\nhuman:", "\nassistant:", "\nai:", "\nq:", "\na:")
@@ -32,12 +32,11 @@ def structure(text: str) -> npt.NDArray[np.float32]:
     size = max(1, len(text))
     lines = text.count("\n") + 1
     count = text.count
-    signs = sum(map(count, _CODE_SIGNS))
-    turns = sum(map(f"\n{text}".lower().count, _TURNS))
+    turns = sum(map(f"\n{text}".lower().count, _TURNS)) if ":" in text else 0
     data = text.encode("utf-8", "replace")
     encoded = len(data)
     values = (
-        8 * signs / size,
+        8 * (encoded - len(data.translate(None, _CODE_SIGNS))) / size,
         (count("\n  ") + count("\n\t")) / lines,
         float("```" in text),
         float(text.startswith("#") or "\n#" in text),
@@ -53,7 +52,7 @@ def structure(text: str) -> npt.NDArray[np.float32]:
         5 * _share(data, _CAPITALS),
         5 * _share(data, _DIGITS),
         10 * (count('":') + count("::")) / size,
-        10 * (count("()") + count("(self") + count(");")) / size,
+        10 * (count("()") + count("(self") + count(");")) / size if "(" in text or ");" in text else 0.0,
         turns / lines,
     )
     return np.minimum(np.array(values, np.float32), 1.0)
