@@ -17,7 +17,7 @@ from lockgate_workers.scanning.gate_cache import GateCache
 from lockgate_workers.scanning.loading import load_scanner, packaged_packs
 from lockgate_workers.scanning.packs import Rule, parse_pack
 
-SECRET = b"s" * 32
+SECRET = b"thirty-two bytes of evidence key"
 
 PACK = """rules:
   - id: canary

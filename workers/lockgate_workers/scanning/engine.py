@@ -257,7 +257,7 @@ class Scanner:
         known = run.known.get(text)
         if known is None:
             run.meter.gate(len(data))
-            known = run.known[text] = self._gate.hits(data, shortest, among)
+            known = run.known[text] = self._gate.hits(data, shortest, among, signs=self._depth > 0)
         return known
 
 

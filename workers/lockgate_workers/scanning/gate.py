@@ -29,16 +29,22 @@ try:
 except ImportError:  # no build for this processor: said when a gate is built, in words an operator can act on
     hyperscan = None
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 """To be raised when the same expressions would be compiled or used in another way."""
 _TOGETHER: Final = 16
 """Number patterns in one database: twice as many take twice as long each to compile, half as many cost a fifth more to run."""
 _TEXT, _WHOLE, _SIGNS, _NUMBERS = range(4)
 """The places of the databases of patterns: one each, and from there on those about numbers."""
+_HEADS, _WORDS = -2, -1
+"""Behind them, the databases of plain words: what disguised values begin with, and the words that rules ask for."""
+_LONG_HEAD: Final = 4
 _NO_DIGITS: Final = bytes(code for code in range(256) if not ord("0") <= code <= ord("9"))
 _APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
 """Every sign becomes a blank, as where the engine looks for words beside a candidate."""
 _MOST_REPEATS: Final = 16
+_ALTERNATIVES: Final = re.compile(
+    r"(?P<edge>\\b)?\(\?:(?P<words>(?:[A-Za-z0-9_:;=/~@<>'\"!%,`|-]|\\[^A-Za-z0-9|])+)\)(?P<end>\(\?:\\b\|_\))?"
+)
 _WIDENED: Final = re.compile(
     r"\\[xpP]\{[^}]*\}|\\."  # an escape, which may have braces of its own
     r"|\[\^?\]?(?:\\.|[^\]\\])*\]"  # a class, in which braces are characters
@@ -60,26 +66,31 @@ class _Plan:
         text, whole, digits, words = (
             [at for at, one in enumerate(tiers) if one is tier] for tier in (Tier.TEXT, Tier.WHOLE, Tier.DIGITS, Tier.WORDS)
         )
-        self._signs = tuple(signs_of(rules).values())
+        parted = [_parted(sign) for sign in signs_of(rules).values()]
+        self._signs = [pattern for pattern, _ in parted]
+        self.heads: Final = sorted({head for _, heads in parted for head in heads})
+        self.heading: Final = [[-1 - sign for sign, (_, heads) in enumerate(parted) if head in heads] for head in self.heads]
         self.words: Final = sorted({word for at in words for word in rules[at].keywords})
         self.asking: Final = [[at for at in words if word in rules[at].keywords] for word in self.words]
         self.patterns: Final = [
             text,
             whole,
-            [-1 - sign for sign in range(len(self._signs))],
+            [-1 - sign for sign, pattern in enumerate(self._signs) if pattern],
             *(digits[at : at + _TOGETHER] for at in range(0, len(digits), _TOGETHER)),
         ]
         self.inside: Final = [frozenset(positions) for positions in self.patterns]
+        self.headed: Final = frozenset(sign for signs in self.heading for sign in signs)
         self.asked: Final = frozenset(words)
         self._rules = rules
         for at in (*text, *digits, *words):
             _refuse_absolute(rules[at])
 
     def expressions(self) -> Iterator[list[tuple[bytes, int]]]:
-        """What each database is compiled from: expressions and Hyperscan's flags; that of plain words comes last."""
+        """What each database is compiled from: expressions and Hyperscan's flags; those of plain words come last."""
         for positions in self.patterns:
             yield [self._expression(at) for at in positions]
-        yield [(word.encode(), hyperscan.HS_FLAG_SINGLEMATCH) for word in self.words]
+        for words in (self.heads, self.words):
+            yield [(word.encode(), hyperscan.HS_FLAG_SINGLEMATCH) for word in words]
 
     def _expression(self, position: int) -> tuple[bytes, int]:
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_MULTILINE
@@ -107,25 +118,27 @@ class Gate:
         self._databases = _compiled(self._plan) if serialised is None else _deserialised(serialised, self._plan)
         self._local = threading.local()
 
-    def hits(self, data: bytes, shortest: int = 0, among: Collection[int] | None = None) -> list[int]:
+    def hits(self, data: bytes, shortest: int = 0, among: Collection[int] | None = None, *, signs: bool = True) -> list[int]:
         """Return the positions of the rules that may match ``data`` (UTF-8) and, from -1 down, those of the signs that something is disguised.
 
         The signs are those of `decode.signs_of`, in that order.
 
         ``shortest`` is how many characters the shortest of the texts has that ``data`` was put together from. ``among`` is what hit in a
-        text of which ``data`` is one part: what did not hit there cannot hit here, and its database is spared.
+        text of which ``data`` is one part: what did not hit there cannot hit here, and its database is spared. Without ``signs`` none is told.
 
         Raises:
             GateError: the scan did not run to its end.
         """
         possible = [at for at, one in enumerate(self._plan.inside) if among is None or not one.isdisjoint(among)]
-        if shortest > MOST_WHOLE and _WHOLE in possible:
-            possible.remove(_WHOLE)
+        spared = {_WHOLE} if shortest > MOST_WHOLE else set()
+        possible = [at for at in possible if at not in (spared if signs else spared | {_SIGNS})]
         if possible and possible[-1] >= _NUMBERS and len(data.translate(None, _NO_DIGITS)) < SIDE_BY_SIDE:
             possible = [at for at in possible if at < _NUMBERS]
         found = [hit for at in possible for hit in self._matched(at, data)]
+        if signs and self._plan.heads and (among is None or not self._plan.headed.isdisjoint(among)):
+            found += {sign for hit in self._scanned(_HEADS, data) for sign in self._plan.heading[hit]}.difference(found)
         if self._plan.words and (among is None or not self._plan.asked.isdisjoint(among)):
-            words = self._scanned(-1, _in_words(data))
+            words = self._scanned(_WORDS, _in_words(data))
             found += sorted({at for hit in words for at in self._plan.asking[hit]})
         return found
 
@@ -169,6 +182,21 @@ def _in_words(data: bytes) -> bytes:
     """The text in lower case, as it is and with a blank for every sign: in one of the two stands each word that the engine would see."""
     lowered = data.lower() if data.isascii() else data.decode("utf-8", "replace").lower().encode()
     return b"%b\n %b " % (lowered, lowered.translate(_APART))
+
+
+def _parted(sign: str) -> tuple[str, frozenset[str]]:
+    """A sign as a pattern and plain words, one of which holds wherever the sign does: words in a pattern cost ten times as much.
+
+    Where a word has to begin or end is not asked for any more, so short ones, which stand inside of ordinary words, stay in the pattern.
+    """
+    found = _ALTERNATIVES.fullmatch(sign)
+    if found is None:
+        return sign, frozenset()
+    words = found["words"].split("|")
+    long = [word for word in words if len(re.sub(r"\\(.)", r"\1", word)) >= _LONG_HEAD]
+    short = "|".join(word for word in words if word not in long)
+    pattern = f"{found['edge'] or ''}(?:{short}){found['end'] or ''}" if short else ""
+    return pattern, frozenset(re.sub(r"\\(.)", r"\1", word) for word in long)
 
 
 def _refuse_absolute(rule: Rule) -> None:
@@ -221,8 +249,8 @@ def identity_of(rules: Sequence[Rule], platform: bytes) -> bytes:
 
 def _compiled(plan: _Plan) -> list[Any]:
     """Compile every database. RE2 took each pattern before; one that Hyperscan does not take is a mistake in a pack."""
-    *patterns, words = plan.expressions()
-    return [*map(_compile, patterns), _compile(words, literal=True)]
+    *patterns, heads, words = plan.expressions()
+    return [*map(_compile, patterns), _compile(heads, literal=True), _compile(words, literal=True)]
 
 
 def _compile(wanted: Sequence[tuple[bytes, int]], *, literal: bool = False) -> Any:
@@ -250,7 +278,7 @@ def _deserialised(serialised: bytes, plan: _Plan) -> list[Any]:
         raise ConfigurationError(
             "Hyperscan does not take a database that another build of it, or another processor, made"
         ) from error
-    if [one is None for one in databases] != [not one for one in (*plan.patterns, plan.words)]:
+    if [one is None for one in databases] != [not one for one in (*plan.patterns, plan.heads, plan.words)]:
         raise ConfigurationError("these are not the databases of these rules")
     return databases
 
