@@ -126,7 +126,7 @@ def _beside(scanner: Scanner, options: argparse.Namespace, told: Telling) -> Par
             (name, *_beside_row(found, ours), f"{answer['patterns']} patterns, {len(answer['refused'])} not taken{hung}")
         )
         figures["python re"] = {**_timed(found), "hung": answer["hung"], "refused": answer["refused"]}
-    columns = ("What", "MB/s", "p50 for 10 KB, ms", "p99, ms", "Times slower", "Note")
+    columns = ("What", "MB/s", "p50 for 10 KB, ms", "Longest, ms", "Times slower", "Note")
     return Part(
         name="peers",
         tables=(Table("Beside others, on the same texts", columns, tuple(rows)),),
@@ -186,6 +186,7 @@ def false_positives(options: argparse.Namespace, told: Telling) -> Iterator[Part
         for member in ("pieces", "changed", "addressed", "noted", "flagged", "blocked", "refused"):
             setattr(total, member, getattr(total, member) + getattr(one, member))
         total.rules.update(one.rules)
+        total.kinds.update(one.kinds)
         total.decided.update(one.decided)
         total.examples |= one.examples
     yield Part(
@@ -193,7 +194,7 @@ def false_positives(options: argparse.Namespace, told: Telling) -> Iterator[Part
         tables=(_clean_table({**found, "all": total}), _rules_table(total)),
         targets=(at_most("pieces of honest text changed", total.changed / total.pieces, MOST, "0.10%"),),
         figures={
-            name: {**_counts(one), "rules": dict(one.rules), "decided": dict(one.decided)}
+            name: {**_counts(one), "rules": dict(one.rules), "kinds": dict(one.kinds), "decided": dict(one.decided)}
             for name, one in {**found, "all": total}.items()
         }
         | ({"examples": total.examples} if options.examples else {}),
@@ -227,7 +228,8 @@ def _clean_table(found: dict[str, Clean]) -> Table:
 
 
 def _rules_table(total: Clean) -> Table:
-    rows = [("DLP", rule, str(count)) for rule, count in total.rules.most_common(25)]
+    rows = [("DLP", f"any about {kind}", str(count)) for kind, count in total.kinds.most_common()]
+    rows += [("DLP", rule, str(count)) for rule, count in total.rules.most_common(25)]
     rows += [("injection", rule, str(count)) for rule, count in total.decided.most_common(15)]
     return Table("What decided about honest text", ("Gate", "Rule", "Pieces"), tuple(rows))
 

@@ -21,7 +21,7 @@ ADDRESSES: Final = frozenset({"email", "email-spelled"})
 class Clean:
     """Counts over pieces. ``changed`` leaves out those in which there is nothing but addresses of people, which are ``addressed``.
 
-    ``rules`` are those that changed a piece, ``decided`` what flagged or blocked one as a request.
+    ``rules`` are those that changed a piece, ``kinds`` what they are about, ``decided`` what flagged or blocked one as a request.
     """
 
     pieces: int = 0
@@ -32,6 +32,7 @@ class Clean:
     blocked: int = 0
     refused: int = 0
     rules: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     decided: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
 
@@ -57,6 +58,7 @@ def _count(clean: Clean, text: str, dlp: Scanner, injection: Scanner, scorer: Sc
     clean.addressed += bool(withheld) and not others
     clean.noted += any(one.action.passes for one in result.findings)
     clean.rules.update(others)
+    clean.kinds.update({withheld[rule].category.value for rule in others})
     for rule in others:
         one = withheld[rule]
         clean.examples.setdefault(rule, text[max(0, one.start - 40) : one.end + 10])
