@@ -103,13 +103,13 @@ async def blocked(gateway_site: Site, credentials: ClientCredentials, number: in
 @pytest.mark.timeout(240)
 @pytest.mark.requirement("C18")
 async def test_an_alert_fires_when_one_user_has_too_many_answers_blocked(
-    tmp_path: Path, authority, receiver: Receiver, inbox: tuple[Inbox, int]
+    tmp_path: Path, compiled_home, authority, receiver: Receiver, inbox: tuple[Inbox, int]
 ) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     write_private(home / "pager.secret", SECRET.encode())
     (home / "roots.pem").write_bytes(authority.roots.read_bytes())
-    async with site(tmp_path, CONFIG + SETTINGS.format(receiver=receiver.port, mail=inbox[1])) as running:
+    async with site(tmp_path, compiled_home, CONFIG + SETTINGS.format(receiver=receiver.port, mail=inbox[1])) as running:
         operator = Operator(running.gateway.home, patience=APPLYING)
         await asyncio.to_thread(operator.call, "PUT", "/admin/content", {"text": CONTENT})
         other = await asyncio.to_thread(

@@ -25,8 +25,8 @@ from lockgate_schemas.passage import Outcome
 
 
 @pytest.fixture
-async def running(tmp_path: Path):
-    async with site(tmp_path) as gateway_site:
+async def running(tmp_path: Path, compiled_home):
+    async with site(tmp_path, compiled_home) as gateway_site:
         yield gateway_site
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,9 +55,8 @@ class Shell:
 
 
 @pytest.fixture(scope="session")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    home = tmp_path_factory.mktemp("cli") / "home"
-    home.mkdir(mode=0o700)
+def shell(tmp_path_factory: pytest.TempPathFactory, compiled_home: Callable[[Path], Path]) -> Iterator[Shell]:
+    home = compiled_home(tmp_path_factory.mktemp("cli") / "home")
     (home / "gateway.toml").write_text("port = 0\n")
     ready = Shell(home)
     up = subprocess.Popen([*LOCKGATE, "up"], env=ready.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

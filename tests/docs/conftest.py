@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +91,9 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, compiled_home: Callable[[Path], Path]) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
-    home = folder / "home"
-    home.mkdir(mode=0o700)
+    home = compiled_home(folder / "home")
     (home / "gateway.toml").write_text("port = 0\n")
     with ExitStack() as stack:
         desk = Desk(folder, home, stack)

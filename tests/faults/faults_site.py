@@ -158,9 +158,9 @@ class Site:
 
 
 @asynccontextmanager
-async def site(tmp_path: Path, config: str = CONFIG) -> AsyncIterator[Site]:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700, exist_ok=True)
+async def site(tmp_path: Path, make_home: Callable[[Path], Path], config: str = CONFIG) -> AsyncIterator[Site]:
+    """A gateway in ``tmp_path``. ``make_home`` is the fixture ``compiled_home``."""
+    home = make_home(tmp_path / "home")
     (home / FILE_NAME).write_text(config)
     program, seen = tmp_path / "agent.py", tmp_path / "seen"
     program.write_text(AGENT)
@@ -186,8 +186,8 @@ async def site(tmp_path: Path, config: str = CONFIG) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def gateway_site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with site(tmp_path) as ready:
+async def gateway_site(tmp_path: Path, compiled_home: Callable[[Path], Path]) -> AsyncIterator[Site]:
+    async with site(tmp_path, compiled_home) as ready:
         yield ready
 
 

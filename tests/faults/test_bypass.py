@@ -37,8 +37,8 @@ class Genuine:
 
 
 @pytest.fixture
-async def ready(tmp_path: Path):
-    async with site(tmp_path) as gateway_site:
+async def ready(tmp_path: Path, compiled_home):
+    async with site(tmp_path, compiled_home) as gateway_site:
         records = []
         async with Client(gateway_site.credentials) as session:
             for number in range(2):

@@ -81,8 +81,8 @@ async def delivered(gateway_site: Site, told: Load) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_a_full_disk_under_the_broker_is_503_and_loses_nothing(tmp_path: Path, disk: Path) -> None:
-    async with site(tmp_path) as gateway_site:
+async def test_a_full_disk_under_the_broker_is_503_and_loses_nothing(tmp_path: Path, disk: Path, compiled_home) -> None:
+    async with site(tmp_path, compiled_home) as gateway_site:
         told = Load()
         assert await accepted(gateway_site, told, 0)
         filler = fill(disk)
@@ -98,8 +98,8 @@ async def test_a_full_disk_under_the_broker_is_503_and_loses_nothing(tmp_path: P
 
 @pytest.mark.parametrize("disk", ["ledger"], indirect=True)
 @pytest.mark.timeout(240)
-async def test_a_full_disk_under_the_ledger_is_503_and_recovers_by_itself(tmp_path: Path, disk: Path) -> None:
-    async with site(tmp_path, f'ledger = "sqlite:///{disk / "ledger.db"}"\n{CONFIG}') as gateway_site:
+async def test_a_full_disk_under_the_ledger_is_503_and_recovers_by_itself(tmp_path: Path, disk: Path, compiled_home) -> None:
+    async with site(tmp_path, compiled_home, f'ledger = "sqlite:///{disk / "ledger.db"}"\n{CONFIG}') as gateway_site:
         told = Load()
         assert await accepted(gateway_site, told, 0)
         await gateway_site.settled(told)

@@ -38,9 +38,9 @@ async def _prove(running: Site, request_ids: list[str]) -> None:
 
 @pytest.mark.timeout(180)
 async def test_a_gateway_delivers_and_proves_on_postgresql(
-    postgresql_server: PostgresqlServer, server_url: str, tmp_path: Path
+    postgresql_server: PostgresqlServer, server_url: str, tmp_path: Path, compiled_home
 ):
-    async with site(tmp_path, f'ledger = "{server_url}"\n{CONFIG}') as running:
+    async with site(tmp_path, compiled_home, f'ledger = "{server_url}"\n{CONFIG}') as running:
         told = await running.load(COUNT)
         await running.settled(told)
         await running.check(told, COUNT)
