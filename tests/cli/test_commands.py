@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from cli_shell import BOUND, LOCKGATE, Shell
@@ -152,9 +153,8 @@ def test_a_wrong_configuration_names_the_member(tmp_path: Path) -> None:
     assert "chmod" in Shell(home)("up", code=2)
 
 
-def test_a_port_that_is_taken_is_named_at_once(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
+def test_a_port_that_is_taken_is_named_at_once(tmp_path: Path, compiled_home: Callable[[Path], Path]) -> None:
+    home = compiled_home(tmp_path / "home")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         (home / "gateway.toml").write_text(f"port = {port}\n")

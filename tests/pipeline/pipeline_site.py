@@ -246,11 +246,12 @@ async def pipeline(tmp_path: Path) -> AsyncIterator[Pipeline]:
 @pytest.fixture
 async def running(pipeline: Pipeline) -> Pipeline:
     """With every gate at work, a client that has a grant, and an agent that echoes."""
-    pipeline.start(Role.AUTHZ, Role.INSPECTION, Role.DLP, Role.OUTCOME)
     await pipeline.add_client("alice")
     await pipeline.add_client("bob")
     await pipeline.add_agent(echo_agent())
     await pipeline.grant("alice", "echo")
+    # Last, because a gate that is at work looks for queues of new agents once a second only.
+    pipeline.start(Role.AUTHZ, Role.INSPECTION, Role.DLP, Role.OUTCOME)
     return pipeline
 
 
