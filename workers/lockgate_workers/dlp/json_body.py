@@ -19,6 +19,8 @@ from lockgate_schemas.errors import MalformedError
 MAX_DEPTH: Final = 100
 MAX_LEAVES: Final = 100_000
 _MAX_NUMBER: Final = 400
+_UNNAMED: Final = "- "
+"""Before names and what has none: one of many is no whole answer, which is what some rules are about."""
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
@@ -96,11 +98,11 @@ def _walk(value: Any, lead: str, depth: int, found: list[Leaf]) -> None:
         raise MalformedError("the response is nested too deeply or has too many members")
     elif isinstance(value, dict):
         for key, item in value.items():
-            found.append(Leaf(key))
+            found.append(Leaf(key, _UNNAMED))
             _walk(item, f"{key}: ", depth - 1, found)
     elif isinstance(value, list):
         for item in value:
-            _walk(item, lead, depth - 1, found)
+            _walk(item, lead or _UNNAMED, depth - 1, found)
 
 
 def _free(taken: dict[str, Any], key: str) -> str:

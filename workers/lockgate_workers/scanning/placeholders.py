@@ -14,7 +14,8 @@ from typing import Final
 _STAND_IN: Final = re.compile(
     r"redacted|x{4,}|\*{3,}|\.{3,}|_{4,}|#{3,}|change.?(?:me|it|this)|place.?holder|replace.?(?:me|with|this)|insert.?|your.?|dummy|example|sample"
     r"|my.?(?:secret|password|token|key|pass)|todo|fixme|foo.?bar|(?:not|isnt).?(?:a.?)?(?:real|secret|set|password)"
-    r"|(?:some|super|very|top).?(?:secret|password|token)|(?:fake|mock|invalid|wrong).?(?:secret|password|token|key)",
+    r"|(?:some|super|very|top).?(?:secret|password|token)|(?:fake|mock|invalid|wrong).?(?:secret|password|token|key)"
+    r"|^an?(?:%20|[ _\-+])(?:secret|password|token)$",
     re.IGNORECASE,
 )
 _COUNTED: Final = re.compile(r"12345678|23456789|98765432|abcdefgh|qwertyui|deadbeef", re.IGNORECASE)
@@ -32,6 +33,11 @@ _WORDS: Final = frozenset(
     "hunter2 password1 password123 passw0rd pass123 pass1234 test123 test1234 secret123 admin123 user123 abc123 123456 qwerty letmein "
     "basic bearer digest oauth oauth2 kerberos sha256 sha512 md5 base64 utf-8 utf8 plaintext encrypted bcrypt argon2".split(" ")
 )
+_PUBLISHED: Final = frozenset(
+    "SplxlOBeZQQYbYS6WxSbIA 2YotnFZFEjr1zCsicMWpAA tGzv3JOkF0XG5Qx2TlKWIA 7Fjfp0ZBr1KtDRbnfVdmIw h480djs93hd8 dj83hs9s 274312:dj83hs9s 1336363200:dj83hs9s "  # noqa: SIM905 - a list of so many reads worse
+    "489dks293j39 hh5s93j4hdidpola hdhd0244k9j7ao03 j49sn39wkq wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".split(" ")
+)
+"""The values of RFC 5849, 6749, 6750 and draft-ietf-oauth-v2-http-mac, and of Amazon's manuals: everybody copies them into documentation."""
 _MIN_DISTINCT: Final = 4
 
 
@@ -41,6 +47,7 @@ def is_placeholder(value: str) -> bool:
     return (
         len(set(stripped)) < _MIN_DISTINCT
         or stripped.lower() in _WORDS
+        or stripped in _PUBLISHED
         or _STAND_IN.search(stripped) is not None
         or _REFERENCE.match(stripped) is not None
         or (len(stripped) <= _COUNTED_MOST and _COUNTED.search(stripped) is not None)

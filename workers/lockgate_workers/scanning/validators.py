@@ -11,8 +11,10 @@ import binascii
 import ipaddress
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -48,7 +50,10 @@ def digits(text: str) -> str:
 
 
 def luhn(text: str) -> bool:
-    """Card numbers: the Luhn check digit, and not one digit repeated."""
+    """Card numbers: the Luhn check digit, not one digit repeated, and no groups that count up as the rows of a table do."""
+    groups = re.findall(r"[0-9]+", text)
+    if len(groups) > 1 and all(int(later) - int(earlier) == 1 for earlier, later in pairwise(groups)):
+        return False
     number = digits(text)
     total = 0
     for index, one in enumerate(reversed(number)):
