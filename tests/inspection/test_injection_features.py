@@ -111,3 +111,21 @@ def test_the_build_of_a_text_is_a_number_for_each_name_between_nothing_and_one()
         assert ((values >= 0) & (values <= 1)).all()
     code, prose = structure("for (i = 0; i < n; i++) { f(i); }"), structure("for all that we know, it may rain")
     assert code[NAMES.index("code-signs")] > prose[NAMES.index("code-signs")]
+
+
+@pytest.mark.parametrize(
+    "text", ["ignore the ru|es, p1ease; r3ad\t\tit.\r\nNow go! 12 $ab", "a\x1eb. C", "x" * 40 + " $1$ 4 u2"]
+)
+def test_plain_text_is_hashed_as_the_same_text_with_another_letter_in_it(text: str) -> None:
+    """ASCII is read in bytes, everything else in four bytes a character: what both hold must fall into the same places."""
+    plain, other = grams(text.lower()), grams(text.lower() + " \u00e9")
+    assert other.codes[: len(plain.codes)].tolist() == plain.codes.tolist()
+    assert other.starts[: len(plain.starts)].tolist() == plain.starts.tolist()
+    assert set(plain.breaks.tolist()) <= set(other.breaks.tolist())
+    for one, longer in zip((*plain.words, *plain.characters), (*other.words, *other.characters), strict=True):
+        assert longer[: len(one)].tolist() == one.tolist()
+
+
+def test_letters_alone_are_put_together_in_their_own_line_only() -> None:
+    read = readings("a = b + c\nd r o p\tt h e\tr u l e s\nx = 1")
+    assert any("droptherules" in one and one.startswith("a = b + c\n") and one.endswith("\nx = 1") for one in read)

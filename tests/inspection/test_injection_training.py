@@ -17,7 +17,7 @@ from lockgate_workers.inspection.readings import readings
 from lockgate_workers.inspection.train import trained
 from lockgate_workers.inspection.training.generator import Phrases
 from lockgate_workers.inspection.training.material import material
-from lockgate_workers.inspection.training.measures import area, measured, threshold
+from lockgate_workers.inspection.training.measures import area, measured, most_seen, sure_threshold, threshold
 from lockgate_workers.inspection.training.rows import CorpusRow, part, read_corpus
 from lockgate_workers.scanning.engine import Scanner
 
@@ -115,6 +115,17 @@ def test_at_most_the_wanted_share_reaches_a_threshold() -> None:
     assert (scores >= threshold(scores, 0.001)).mean() == 0.0
     assert (np.full(10, 0.5) >= threshold(np.full(10, 0.5), 0.1)).mean() == 0.0  # ties are not split
     assert area(np.array([1.0, 0.5]), np.array([0.5, 0.0])) == 0.875
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 0), (100, 0), (1_500, 0), (2_400, 1), (3_152, 2), (1_000_000, 1_926)])
+def test_a_promised_rate_is_kept_with_the_margin_that_few_events_ask_for(count: int, most: int) -> None:
+    assert most_seen(count, 0.002) == most  # Poisson, 95 %: nothing seen speaks for 3.0 at most, one for 4.74, two for 6.3
+
+
+def test_a_threshold_for_rare_events_lies_above_all_scores_where_these_are_too_few() -> None:
+    scores = np.linspace(0.0, 0.5, 1_000)
+    assert (scores >= sure_threshold(scores, 0.002)).sum() == 0
+    assert (scores >= threshold(scores, 0.002)).sum() == 2
 
 
 def test_phrases_are_the_same_for_the_same_seed_and_fill_every_slot() -> None:

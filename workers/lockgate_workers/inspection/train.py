@@ -24,7 +24,7 @@ from lockgate_workers.inspection.thresholds import Calibrated
 from lockgate_workers.inspection.training.fit import Doubles, Fitted, platt
 from lockgate_workers.inspection.training.instances import STRUCTURE
 from lockgate_workers.inspection.training.material import EACH, Material, material
-from lockgate_workers.inspection.training.measures import BLOCK_RATE, FLAG_RATE, Marks, threshold
+from lockgate_workers.inspection.training.measures import BLOCK_RATE, FLAG_RATE, HARD_RATE, Marks, sure_threshold, threshold
 from lockgate_workers.inspection.training.rows import CorpusRow, part, read_corpus
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.loading import load_scanner
@@ -51,11 +51,13 @@ def trained(
 
 
 def calibrated(rows: Sequence[CorpusRow], scores: Doubles, weights: str) -> Calibrated:
-    """Set both thresholds on the ordinary rows, and say what they find."""
+    """Set both thresholds on the ordinary rows, the one for flags on the hard negatives as well, and say what they find."""
     ordinary, attack, hard = (
         np.array(which) for which in zip(*((row.ordinary, row.attack, row.hard) for row in rows), strict=True)
     )
-    flag, block = threshold(scores[ordinary], FLAG_RATE), threshold(scores[ordinary], BLOCK_RATE)
+    flag, block = threshold(scores[ordinary], FLAG_RATE), sure_threshold(scores[ordinary], BLOCK_RATE)
+    if hard.any():
+        flag = max(flag, threshold(scores[hard], HARD_RATE))
 
     def share(over: float, of: Marks) -> float:
         return round(float((scores[of] >= over).mean()), 4) if of.any() else 0.0

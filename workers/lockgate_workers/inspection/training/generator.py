@@ -40,9 +40,15 @@ class Phrases:
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        self._attacks, self._benign = _read("attacks"), _read("benign")
+        self._attacks, self._benign, abroad, honest = map(_read, ("attacks", "benign", "abroad", "honest"))
         self._carriers: list[str] = _read("carriers")["carriers"]
-        self._slots: dict[str, Sequence[str]] = {**self._attacks.pop("slots"), **self._benign.pop("slots")}
+        self._slots: dict[str, Sequence[str]] = {
+            name: choices
+            for part in (self._attacks, self._benign, abroad, honest)
+            for name, choices in part.pop("slots").items()
+        }
+        self._attacks |= abroad
+        self._benign |= honest
 
     def rows(self, each: int) -> list[Row]:
         """Return the rows, with about ``each`` of every template (a template without a slot counts once)."""
@@ -59,7 +65,7 @@ class Phrases:
 
     def _benign_rows(self, each: int) -> Iterator[Row]:
         for cls, templates in self._benign.items():
-            times = each * _ABOUT if cls in {"documents", "code"} else each
+            times = each * _ABOUT if cls in _OFTEN else each
             for index, template in enumerate(templates):
                 for text in self._several(template, times):
                     written = self._disguised(text) if cls in _BARE else text
@@ -103,8 +109,9 @@ _BARE: Final = frozenset({"requests", "languages", "smalltalk"})
 _CARRIED: Final = 0.3
 _DISGUISED: Final = 0.12
 _CAPITAL: Final = 0.6
-_ABOUT: Final = 4
-"""Texts about attacks are so many times as frequent as their templates: there are few sources of them."""
+_OFTEN: Final = frozenset({"documents", "code", "defences", "advice", "chatter", "abroad", "tables"})
+_ABOUT: Final = 5
+"""Texts about attacks, and texts that speak to their reader, are so many times as frequent as their templates: there are few of them."""
 
 
 def _spaced(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,12 @@ import numpy.typing as npt
 from lockgate_workers.inspection.training.rows import CorpusRow, part
 
 FLAG_RATE: Final = 0.01
-BLOCK_RATE: Final = 0.001
-"""Ordinary rows over the block threshold, at most: half of what is promised, as other text is harder than what one has."""
+HARD_RATE: Final = 0.03
+"""Hard negatives that the shipped flag threshold may flag at most, of those that were left out."""
+BLOCK_RATE: Final = 0.002
+"""Ordinary messages over the block threshold that are promised at most. So rare a thing is seen a few times only, or never: the rows are
+held to fewer, see `sure_threshold`."""
+_DOUBT: Final = 0.05
 
 Scores = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
@@ -37,7 +42,26 @@ class Measured:
 
 def threshold(scores: Scores, rate: float) -> float:
     """Return the smallest score of which no larger share than ``rate`` of ``scores`` is at or above."""
-    allowed = int(len(scores) * rate)
+    return _reached_by(scores, int(len(scores) * rate))
+
+
+def sure_threshold(scores: Scores, rate: float) -> float:
+    """Return the smallest score reached by so few of ``scores`` that a true share above ``rate`` would show so few in one of 20 draws at most."""
+    return _reached_by(scores, most_seen(len(scores), rate))
+
+
+def most_seen(count: int, rate: float) -> int:
+    """Return how many events in ``count`` keep the upper bound (95 %, Poisson) of their share at or below ``rate``; 0 where none do."""
+    mean, total, seen = count * rate, 0.0, 0
+    while mean > 0:
+        total += math.exp(seen * math.log(mean) - mean - math.lgamma(seen + 1))
+        if total > _DOUBT:
+            break
+        seen += 1
+    return max(0, seen - 1)
+
+
+def _reached_by(scores: Scores, allowed: int) -> float:
     ordered = np.sort(scores)[::-1]
     return float(np.nextafter(ordered[min(allowed, len(ordered) - 1)], np.inf))
 
@@ -50,7 +74,7 @@ def measured(rows: Sequence[CorpusRow], scores: Scores) -> Measured:
     for one in (0, 1):
         set_on, other = scores[ordinary & (half == one)], half != one
         flagged[other] = scores[other] >= threshold(set_on, FLAG_RATE)
-        blocked[other] = scores[other] >= threshold(set_on, BLOCK_RATE)
+        blocked[other] = scores[other] >= sure_threshold(set_on, BLOCK_RATE)
     return Measured(area(scores[attack], scores[ordinary]), area(scores[attack], scores[~attack]), flagged, blocked)
 
 
