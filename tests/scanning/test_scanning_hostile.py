@@ -50,9 +50,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     count = Counted()
     hits, candidates, refused = Gate.hits, ExactRule.candidates, ExactRule.refused
 
-    def counting_hits(gate: Gate, data: bytes, shortest: int = 0, among: Collection[int] | None = None) -> list[int]:
+    def counting_hits(
+        gate: Gate, data: bytes, shortest: int = 0, among: Collection[int] | None = None, *, signs: bool = True
+    ) -> list[int]:
         count.gated += len(data)
-        return hits(gate, data, shortest, among)
+        return hits(gate, data, shortest, among, signs=signs)
 
     def counting_candidates(
         rule: ExactRule, data: bytes, places: Iterable[tuple[int, int]], beyond: int

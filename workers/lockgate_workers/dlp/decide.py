@@ -153,7 +153,10 @@ def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     if not changed and not any(not one.action.passes for one in beyond):
         return _decision(body, body, findings, media_type)
     new_body = json_body.rewritten(document, changed.get)
-    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body))], gate, findings)
+    clean = {
+        leaf.scanned for leaf, result, own in zip(cleaned, scanned, results, strict=True) if not result.findings and not own
+    }
+    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body)) if leaf.scanned not in clean], gate, findings)
     return _decision(body, new_body, findings, media_type)
 
 
@@ -224,7 +227,7 @@ def _check_blocked(findings: tuple[Finding, ...]) -> None:
 
 
 def _check_residue(texts: Sequence[str], gate: _Gate, findings: tuple[Finding, ...]) -> None:
-    """Look at what would go out. Anything that is still to be redacted means that redaction did not work: nothing goes out."""
+    """Look at what would go out and was not found clean in this very form. Anything still to be redacted means that redaction did not work."""
     for text, result in zip(texts, _scanned(texts, repeatable(gate.scanner)), strict=True):
         if any(not one.action.passes for one in (*result.findings, *_links(text, gate))):
             raise _BlockedError(RULE_RESIDUE, findings)

@@ -1,8 +1,8 @@
 """The scanner: which rules hold, and where, in one text or in all texts of a message.
 
 1. All texts of the message go through the gate together; a clean message of plain characters ends here.
-2. Where the gate hits, texts go through it in small groups and then alone, in each of their views (`normalise`); the rules that hit are
-   run exactly (`exact`), in a long text only where it hit.
+2. Where the gate hits, texts go through it in groups, in each of their views (`normalise`); what hits in a group is looked for in the
+   texts of it (`places`), and the rules that may hold in one are run exactly over it (`exact`), in a long text only where the gate hit.
 3. What is encoded, cut up or turned round (`decode`) is read and scanned in the same way, a few layers deep at most.
 
 Size, work, time and the number of findings are bounded over the whole message (`meter`). Past a bound, or when an engine fails, the
@@ -14,25 +14,27 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.scanning.decode import DECODE_DEPTH, Decoder, DecodingLimitError
+from lockgate_workers.scanning.decode import DECODE_DEPTH, Decoder, DecodingLimitError, signs_of
 from lockgate_workers.scanning.exact import NEAR, ExactRule
 from lockgate_workers.scanning.explaining import Explanation, Reason, Verdict
 from lockgate_workers.scanning.findings import Finding, Refusal, ScanResult
 from lockgate_workers.scanning.gate import Gate
 from lockgate_workers.scanning.meter import Meter, RefusedError, ScanLimits
-from lockgate_workers.scanning.normalise import derived, views
+from lockgate_workers.scanning.normalise import derived
 from lockgate_workers.scanning.packs import Pack, all_rules, digest_of
+from lockgate_workers.scanning.places import Spread
 from lockgate_workers.scanning.view import View
 
 __all__ = ["ScanLimits", "Scanner"]
 
 _ESCAPE_SIGNS: Final = "\\&%"
 _CLEAN: Final = ScanResult()
-_GROUP: Final = 4_096
-"""Characters of small views that go through the gate together: most of them are clean, and a call costs as much as 250 bytes do."""
+_GROUP: Final = 16_384
+"""Characters of small views that go through the gate together: a rule that hits is looked for in all of them at once."""
 _SEGMENT: Final = 16_384
 """Bytes of a long view that are looked at together once it is known that some rule hits somewhere."""
 _FEW_RULES: Final = 4
@@ -109,6 +111,11 @@ class Scanner:
         self._depth = DECODE_DEPTH if decode else 0
         self._exact = tuple(ExactRule(rule) for rule in rules)
         self._decoder = Decoder(rules)
+        signs = tuple(signs_of(rules).values())
+        self._spread = [
+            *(Spread(rule.gate or rule.pattern, caseless=rule.caseless) for rule in rules),
+            *map(Spread, reversed(signs)),
+        ]
         self._gate = Gate(rules) if gate is None else gate
         if self._gate.rules != rules:
             raise ConfigurationError("a gate that was compiled from other rules would let pass what these rules find")
@@ -150,36 +157,37 @@ class Scanner:
         data = _encoded(joined)
         run.meter.admit(len(data))
         hits = self._gated(joined, data, run, min(map(len, texts), default=0))
-        if not hits and _is_plain(joined):
+        plain = _is_plain(joined)
+        if not hits and plain:
             return
-        layer = [(index, view) for index, text in enumerate(texts) for view in self._views(text, run, clean=not hits)]
+        written = [(index, View(text)) for index, text in enumerate(texts)]
+        anew = () if plain else [(index, view) for index, one in written for view in self._rewritten(one, run)]
+        groups: Iterator[list[tuple[int, View]]] = chain(_groups(written if hits else ()), _groups(anew))
         for depth in range(self._depth + 1):
-            encoded = self._layer(layer, run)
+            encoded = self._layer(groups, run)
             if depth == self._depth or not encoded:
                 return
-            layer = [(one.text, view) for one in encoded for view in self._inside(one, run)]
+            groups = _groups((one.text, view) for one in encoded for view in self._inside(one, run))
 
-    def _views(self, text: str, run: _Run, *, clean: bool) -> Sequence[View]:
-        """The views of a text that are still to be looked at; ``clean`` when its own characters were, and nothing hit."""
-        if _is_plain(text):
-            return () if clean else (View(text),)
-        run.meter.rewrite(len(text), sum(map(text.count, _ESCAPE_SIGNS)))
-        found = views(text)
-        return found[1:] if clean else found
+    def _rewritten(self, view: View, run: _Run) -> Sequence[View]:
+        """The further views of what is not plain."""
+        if _is_plain(view.text):
+            return ()
+        run.meter.rewrite(len(view.text), sum(map(view.text.count, _ESCAPE_SIGNS)))
+        return derived(view)[1:]
 
     def _inside(self, outer: _Hit, run: _Run) -> Iterator[View]:
         """All views of what is disguised in a view."""
         run.meter.decode(len(outer.view.text))
         for view in self._decoder.decoded(outer.view, self._decoder.named(outer.hits)):
             run.meter.decode(len(view.text))
-            if not _is_plain(view.text):
-                run.meter.rewrite(len(view.text), sum(map(view.text.count, _ESCAPE_SIGNS)))
-            yield from derived(view)
+            yield view
+            yield from self._rewritten(view, run)
 
-    def _layer(self, layer: Iterable[tuple[int, View]], run: _Run) -> list[_Hit]:
+    def _layer(self, groups: Iterable[list[tuple[int, View]]], run: _Run) -> list[_Hit]:
         """Scan views that lie equally deep; return those in which something may be disguised, the last view of each text alone."""
         encoded: dict[tuple[int, int], _Hit] = {}
-        for one in self._hits(layer, run):
+        for one in self._hits(groups, run):
             if min(one.hits) < 0:
                 encoded[one.text, id(one.view.root)] = one
             rules = [hit for hit in one.hits if hit >= 0 and self._counts(hit, one.view)]
@@ -193,20 +201,29 @@ class Scanner:
         """In a view that chance may have made, only what chance hardly makes."""
         return not view.weak or self._exact[rule].rule.id in self._decoder.strong
 
-    def _hits(self, layer: Iterable[tuple[int, View]], run: _Run) -> Iterator[_Hit]:
-        """Put all views through the gate, small ones in groups first, and yield those in which it hits."""
-        for group in _groups(layer):
-            among: list[int] | None = None
-            if len(group) > 1:
-                together = "\n".join(view.text for _, view in group)
-                among = self._gated(together, _encoded(together), run, min(len(view.text) for _, view in group))
-                if not among:
-                    continue
-            for index, view in group:
-                data = _encoded(view.text)
-                hits = self._gated(view.text, data, run, len(view.text), among)
-                if hits:
-                    yield _Hit(index, view, data, hits)
+    def _hits(self, groups: Iterable[list[tuple[int, View]]], run: _Run) -> Iterator[_Hit]:
+        """Put all views through the gate, small ones in groups, and yield those in which it hits."""
+        for group in groups:
+            texts = [view.text for _, view in group]
+            together = "\n".join(texts)
+            data = _encoded(together)
+            among = self._gated(together, data, run, min(map(len, texts)))
+            if among and len(group) == 1:
+                yield _Hit(*group[0], data, among)
+            elif among:
+                yield from self._apart(group, data, among, run)
+
+    def _apart(self, group: Sequence[tuple[int, View]], data: bytes, among: Iterable[int], run: _Run) -> Iterator[_Hit]:
+        """Which of the texts of a group it was that the gate hit in."""
+        parts = [_encoded(view.text) for _, view in group]
+        ends = tuple(accumulate(len(part) + 1 for part in parts))
+        hits: list[list[int]] = [[] for _ in group]
+        for hit in among:
+            run.meter.exact(len(data))
+            for at in self._spread[hit].texts(data, ends):
+                run.meter.search()
+                hits[at].append(hit)
+        yield from (_Hit(*one, part, found) for one, part, found in zip(group, parts, hits, strict=True) if found)
 
     def _findings(self, view: View, data: bytes, rules: Sequence[int], run: _Run) -> Iterator[Finding]:
         """Run the rules that hit exactly over one view."""
@@ -252,12 +269,12 @@ class Scanner:
                 places[rule].append((begin, end))
         return places
 
-    def _gated(self, text: str, data: bytes, run: _Run, shortest: int, among: Sequence[int] | None = None) -> list[int]:
+    def _gated(self, text: str, data: bytes, run: _Run, shortest: int) -> list[int]:
         """What the gate says (see `Gate.hits`); each text is asked about once."""
         known = run.known.get(text)
         if known is None:
             run.meter.gate(len(data))
-            known = run.known[text] = self._gate.hits(data, shortest, among, signs=self._depth > 0)
+            known = run.known[text] = self._gate.hits(data, shortest, signs=self._depth > 0)
         return known
 
 
@@ -270,7 +287,7 @@ def _verdict(exact: ExactRule, text: str, start: int, end: int, run: _Run) -> Ve
 
 def _is_plain(text: str) -> bool:
     """Whether a text has no view but itself."""
-    return text.isascii() and not any(sign in text for sign in _ESCAPE_SIGNS)
+    return text.isascii() and "\\" not in text and "&" not in text and "%" not in text
 
 
 def _new(found: Iterable[Finding], known: Iterable[Finding]) -> list[Finding]:

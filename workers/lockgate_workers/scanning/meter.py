@@ -21,6 +21,7 @@ GATE_CALL: Final = 2_000
 GATE_BYTE: Final = 40
 EXACT_CALL: Final = 1_500
 EXACT_BYTE: Final = 3
+SEARCH: Final = 3_000
 CANDIDATE: Final = 6_000
 FINDING: Final = 8_000
 REWRITTEN_CHARACTER: Final = 20
@@ -88,6 +89,10 @@ class Meter:
     def exact(self, size: int) -> None:
         """Bytes that one rule is about to look through exactly."""
         self._spend(EXACT_CALL + EXACT_BYTE * size)
+
+    def search(self) -> None:
+        """One text among many in which a rule may hold."""
+        self._spend(SEARCH)
 
     def candidate(self) -> None:
         """A candidate: whether or not it becomes a finding, it is looked at."""

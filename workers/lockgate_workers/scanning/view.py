@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
+
+import msgspec
 
 SEPARATOR: Final = "\n\x1e\n"
 """Stands between the pieces of a mosaic: a line end for the rules' anchors, and a sign that is neither white space nor text."""
@@ -111,8 +112,7 @@ class Characters:
         return bisect_right(self._ends, start), bisect_right(self._ends, end - 1) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """A text and where it came from; without ``before`` it is the original, without ``map`` it lies one to one over ``before``.
 
     In a ``weak`` view chance makes shapes, as nothing says that its text was meant to be read so: only rules of distinctive shape count.
