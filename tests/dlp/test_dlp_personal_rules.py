@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lockgate_workers.dlp import json_body
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.findings import Action
 from lockgate_workers.scanning.loading import load_scanner
@@ -128,3 +129,17 @@ def test_an_inner_address_goes_as_a_whole(text: str, scanner: Scanner) -> None:
 
 def test_rules_for_people_carry_the_name_that_presidio_knows(scanner: Scanner) -> None:
     assert [rule.id for rule in scanner.rules if rule.category == "pii" and not rule.entity] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"order_id": 66336194356, "sku": "98246352N", "serial": "J866548653"}',
+        '{"by_id": {"51289394854": "ok", "8891290986": "ok"}}',
+        '[8891290986, 585685749, "VH5548369", "C000500021"]',
+        '{"size_bytes": 47327514216, "updated_at": 1701277475545, "reference": "MJ2645767"}',
+    ],
+)
+def test_ids_of_an_answer_in_json_are_no_numbers_of_people(body: str, scanner: Scanner) -> None:
+    texts = [leaf.scanned for leaf in json_body.leaves(json_body.parse(body))]
+    assert [one.rule for result in scanner.scan_all(texts) for one in result.findings] == []
