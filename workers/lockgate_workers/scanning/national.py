@@ -347,13 +347,8 @@ def phone_trunk(text: str) -> bool:
 def phone_shaped(text: str) -> bool:
     """As many digits as a network needs and E.164 allows, not a pattern of two, no date: for numbers that are named as telephone numbers."""
     number = "".join(one for one in text if one in "0123456789")
-    return (
-        7 <= len(number) <= 15
-        and len(set(number)) > 2
-        and number not in _COUNTING
-        and _DATE.search(text) is None
-        and _NO_PHONE.fullmatch(text) is None
-    )  # noqa: PLR2004 - E.164, and a pattern of two digits
+    telling = 7 <= len(number) <= 15 and len(set(number)) > 2 and number not in _COUNTING  # noqa: PLR2004 - E.164, and a pattern of two digits
+    return telling and _DATE.search(text) is None and _NO_PHONE.fullmatch(text) is None
 
 
 _NO_PHONE: Final = re.compile(r"(?:19|20)[0-9]{2} ?[-/] ?(?:19|20)[0-9]{2}|[0-9]{5}-[0-9]{4}")
