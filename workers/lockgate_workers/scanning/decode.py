@@ -66,6 +66,8 @@ _ORDINARY: Final = frozenset(
 )
 """Heads so short begin ordinary words as well; of these more is asked for."""
 _LONGER_HEAD: Final = 8
+_WORD_LIKE: Final = re.compile(r"[A-Za-z]?[a-z]{3}|[a-z]{3}[_\-]|[A-Z]{3}-")
+"""Letters as a word begins with them, or a short word and a sign."""
 _TOKEN_HEAD: Final = re.compile(r"(?=[A-Za-z0-9])[0-9_\-]*[A-Za-z]")
 _MORE_HEADS: Final = ("eyJ",)
 
@@ -93,11 +95,11 @@ class Decoder:
         """
         text = view.text
         certain, doubtful = Mosaic(view), Mosaic(view)
-        for name in fired & runs.READERS.keys():
-            for part in runs.READERS[name](text):
+        for name in fired:
+            for part in runs.READERS[name](text) if name in runs.READERS else ():
                 certain.add(part)
                 _check(certain, text)
-        if not view.weak:
+        if not view.weak and not fired <= runs.READERS.keys():
             self._joined(text, fired, certain, doubtful)
         _check(certain, text)
         _check(doubtful, text)
@@ -153,8 +155,14 @@ def _is_strong(rule: Rule) -> bool:
 
 def _split_heads(found: Iterable[str]) -> str:
     """Return a pattern for the first characters of heads: pieces of a cut-up token may be as short as that."""
-    short = {head[: _LONGER_HEAD if head[:_SPLIT_HEAD] in _ORDINARY else _SPLIT_HEAD] for head in found} - _ORDINARY
+    short = {head[: _SPLIT_HEAD if _is_telling(head[:_SPLIT_HEAD]) else _LONGER_HEAD] for head in found if "://" not in head}
+    short = {head for head in short if len(head) == _LONGER_HEAD or _is_telling(head)}
     return "|".join(sorted(re.escape(head) for head in short))
+
+
+def _is_telling(head: str) -> bool:
+    """Whether so short a head is not how ordinary words begin."""
+    return head not in _ORDINARY and (len(head) < _SPLIT_HEAD or _WORD_LIKE.fullmatch(head) is None)
 
 
 def _check(mosaic: Mosaic, text: str) -> None:
