@@ -60,7 +60,6 @@ CUTS: dict[str, Callable[[str], str]] = {
     "added characters": lambda text: "'" + "'+'".join(text) + "'",
     "pairs": lambda text: " ".join(pieces(text, 2)),
     "threes": lambda text: " ".join(pieces(text, 3)),
-    "fours": lambda text: " ".join(pieces(text, 4)),
     "fives with dashes": lambda text: "-".join(pieces(text, 5)),
     "sixes with a bar": lambda text: " | ".join(pieces(text, 6)),
     "eights on lines": lambda text: "\n".join(pieces(text, 8)),

@@ -117,7 +117,7 @@ def test_no_repetition_explodes(kind: str, request: pytest.FixtureRequest) -> No
         result = scanner.scan(text)
         spent = time.process_time() - begun
         assert spent < CPU_SECONDS, seed[:20]
-        assert result.refusal in {None, Refusal.FINDINGS}, seed[:20]
+        assert result.refusal in {None, Refusal.FINDINGS, Refusal.WORK}, seed[:20]
 
 
 @pytest.mark.parametrize(
