@@ -119,13 +119,13 @@ def test_a_value_is_allowed_without_being_shown_to_anybody(restored: Shell, file
 
 
 def test_a_text_is_explained_without_being_echoed(shell: Shell) -> None:
-    text = f"mind the key {KEY} and password=changeme\n"
+    text = f"mind the key {KEY} and password=changeme2024\n"
     told = shell("rules", "explain", "-", "--scanner", "dlp", text=text)
     assert RULE in told
     assert "1:14" in told
     assert "dropped:" in told
     assert KEY not in told
-    assert "changeme" not in told
+    assert "changeme2024" not in told
 
 
 def test_packs_are_tried_on_their_examples(nowhere: Shell, tmp_path: Path) -> None:
