@@ -23,7 +23,6 @@ from lockgate_workers.scanning.validators import VALIDATORS
 MAX_PACK_BYTES: Final = 1_048_576
 MAX_PATTERN: Final = 4_000
 MAX_PROGRAM: Final = 20_000
-SECRET_GROUP: Final = "secret"  # noqa: S105 - the name of a group in a pattern
 CUT: Final = "\u00a6"
 """A broken bar in an example is taken out when the pack is read, so that no example is itself a string that leak scanners report."""
 
@@ -39,7 +38,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One rule as a pack writes it.
 
     ``gate`` is what the first pass looks for in place of ``pattern``, where a shorter expression that is true of more texts compiles or
-    runs faster; it must hold wherever the pattern does and one of ``keywords`` stands beside it. ``pattern`` is RE2 syntax, multi-line, and finds candidates; a named group ``secret`` narrows the span. A candidate counts when one of
+    runs faster; it must hold wherever the pattern does and one of ``keywords`` stands beside it. ``pattern`` is RE2 syntax, multi-line, and finds candidates; a named group that takes part narrows the span. A candidate counts when one of
     ``keywords`` stands within ``window`` characters of it (if there are any), none of ``unless`` stands there, every validator agrees, its Shannon entropy
     reaches ``entropy``, it matches none of ``allow`` as a whole, and, with ``placeholder: skip``, it is no placeholder. A word with a space
     at an end (``' sin '``) holds only where no letter or digit follows there, whatever else does; one without stands inside of others, too.
