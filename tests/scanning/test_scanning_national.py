@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockgate_workers.scanning import national
 from lockgate_workers.scanning.national import _LIBRARY, NATIONAL, _module
 
 
@@ -94,3 +95,22 @@ def test_libraries_are_read_when_a_candidate_asks_for_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] ['phonenumbers', 'stdnum']"
+
+
+def test_a_number_that_the_library_stumbles_over_is_not_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stumbling:
+        @staticmethod
+        def is_valid(_text: str) -> bool:
+            raise IndexError
+
+    monkeypatch.setattr(national, "_module", lambda _name: Stumbling)
+    assert NATIONAL["pl-pesel"]("44051401359")
+
+
+def test_a_library_that_is_not_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(national, "_module", missing)
+    with pytest.raises(ImportError):
+        NATIONAL["pl-pesel"]("44051401359")

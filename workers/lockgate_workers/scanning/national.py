@@ -116,12 +116,9 @@ _ALONE_GROUPED: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
 
 
 @lru_cache(maxsize=128)
-def _module(name: str) -> ModuleType | None:
-    """One module of `stdnum`; nothing where this version has none, and then no candidate is valid."""
-    try:
-        return importlib.import_module(f"stdnum.{name}")
-    except ImportError:
-        return None
+def _module(name: str) -> ModuleType:
+    """One module of `stdnum`. Where it cannot be imported the scan fails, and the gate blocks: unchecked numbers do not go out."""
+    return importlib.import_module(f"stdnum.{name}")
 
 
 def _known(names: tuple[str, ...], text: str) -> bool:
@@ -131,9 +128,9 @@ def _known(names: tuple[str, ...], text: str) -> bool:
 
 def _valid(module: Any, text: str) -> bool:
     try:
-        return module is not None and bool(module.is_valid(text))
-    except Exception:  # noqa: BLE001 - lets through nothing: what a library stumbles over is no valid number
-        return False
+        return bool(module.is_valid(text))
+    except Exception:  # noqa: BLE001 - what the library stumbles over was not checked, so it counts as a number and is redacted
+        return True
 
 
 def bare(text: str) -> str:
@@ -364,8 +361,10 @@ def _dialled(text: str, *, grouped: bool) -> bool:
     try:
         number = phonenumbers.parse(text[:_LONGEST])
         return bool(phonenumbers.is_valid_number(number) or (grouped and phonenumbers.is_possible_number(number)))
-    except Exception:  # noqa: BLE001 - lets through nothing: what the library cannot read is no number
+    except phonenumbers.NumberParseException:
         return False
+    except Exception:  # noqa: BLE001 - what the library stumbles over was not checked, so it counts as a number and is redacted
+        return True
 
 
 @lru_cache(maxsize=1)
