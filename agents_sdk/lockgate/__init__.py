@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lockgate.request import ActionFailed, Reply, Request
     from lockgate.results import Progress, Result, Submission
     from lockgate.settings import AgentSettings, ClientSettings
+    from lockgate.streaming import Streamed
 
 __all__ = [
     "ActionFailed",
@@ -47,6 +48,7 @@ __all__ = [
     "Reply",
     "Request",
     "Result",
+    "Streamed",
     "Submission",
     "Submitted",
     "load_receipt",
@@ -68,6 +70,7 @@ _HOMES: Final = {
     "Reply": "request",
     "Request": "request",
     "Result": "results",
+    "Streamed": "streaming",
     "Submission": "results",
     "Submitted": "orders",
     "load_receipt": "receipts",

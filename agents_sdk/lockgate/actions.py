@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from lockgate.drafts import Drafts
 from lockgate.request import ActionFailed, Reply, Request
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_schemas.names import checked_name
 from lockgate_schemas.passage import Response, ResponseStatus, raw
 
-Handler = Callable[[Request[Any]], Awaitable[Any]]
-"""An async function from a request to an answer."""
+Handler = Callable[[Request[Any]], Awaitable[Any]] | Callable[[Request[Any]], AsyncGenerator[str, None]]
+"""An async function from a request to an answer, or an async generator of the pieces of its text."""
 
+PLAIN: Final = "text/plain"
+_WRITTEN: Final = frozenset({PLAIN, "text/markdown"})
 _JSON: Final = "application/json"
 _LONGEST_SENTENCE: Final = 1000
 
@@ -33,14 +37,20 @@ class Action:
     name: str
     handler: Handler
     decoder: msgspec.json.Decoder[Any]
+    content_type: str = PLAIN
 
     @classmethod
-    def of(cls, name: str, handler: Handler) -> Action:
+    def of(cls, name: str, handler: Handler, content_type: str = PLAIN) -> Action:
         """Check a handler. Raises `ConfigurationError`, at import time of the agent, for anything that could not work later."""
         checked_name(name, what="action")
-        if not inspect.iscoroutinefunction(handler):
-            raise ConfigurationError(f"the handler of {name!r} must be an async function")
-        return cls(name, handler, _decoder(name, handler))
+        if inspect.isasyncgenfunction(handler):
+            if content_type not in _WRITTEN:
+                raise ConfigurationError(f"the handler of {name!r} yields text: plain, or Markdown")
+        elif not inspect.iscoroutinefunction(handler):
+            raise ConfigurationError(f"the handler of {name!r} must be an async function, or an async generator of text")
+        elif content_type != PLAIN:
+            raise ConfigurationError(f"the handler of {name!r} returns its answer: let it return a Reply with its content type")
+        return cls(name, handler, _decoder(name, handler), content_type)
 
     def read(self, data: msgspec.Raw) -> Any:
         """Decode what the caller wrote. Raises `ActionFailed` with a sentence that says what does not fit."""
@@ -50,11 +60,14 @@ class Action:
             reason = str(error) if isinstance(error, msgspec.MsgspecError) else "not decodable"
             raise ActionFailed(f"the data does not fit the action {self.name!r}: {reason}") from None
 
-    async def call(self, request: Request[Any], limit: int) -> msgspec.Raw:
-        """Run the handler and return the encoded `Response`, at most ``limit`` bytes. Only a cancellation gets out of it."""
+    async def call(self, request: Request[Any], limit: int, drafts: Drafts | None = None) -> msgspec.Raw:
+        """Run the handler and return the encoded `Response`, at most ``limit`` bytes. Only a cancellation gets out of it.
+
+        ``drafts`` are told of a text that grows, where the gateway shows it while it is being written.
+        """
         try:
             try:
-                response = answer(await self.handler(request))
+                response = await self._answer(request, limit, drafts)
             except ActionFailed as failure:
                 response = failed(failure.sentence)
             return bounded(response, limit)
@@ -62,6 +75,22 @@ class Action:
         # traceback may hold what the handler was working on. SystemExit too: one request must not end the agent.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             return raw(crashed(error))
+
+    async def _answer(self, request: Request[Any], limit: int, drafts: Drafts | None) -> Response:
+        given = self.handler(request)
+        if not isinstance(given, AsyncGenerator):
+            return answer(await given)
+        pieces: list[str] = []
+        length = 0
+        async with aclosing(given):
+            async for piece in given:
+                pieces.append(piece)
+                length += len(piece)
+                if length > limit:  # and so are its bytes: what follows need not be written
+                    return _too_large(limit)
+                if drafts is not None:
+                    drafts.grown(pieces, length)
+        return Response(status=ResponseStatus.OK, body="".join(pieces), content_type=self.content_type)
 
 
 def answer(value: Any) -> Response:
@@ -89,7 +118,11 @@ def bounded(response: Response, limit: int) -> msgspec.Raw:
     encoded = raw(response)
     if len(bytes(encoded)) <= limit:
         return encoded
-    return raw(failed(f"the agent's answer is larger than the {limit} bytes this gateway carries"))
+    return raw(_too_large(limit))
+
+
+def _too_large(limit: int) -> Response:
+    return failed(f"the agent's answer is larger than the {limit} bytes this gateway carries")
 
 
 def _decoder(name: str, handler: Handler) -> msgspec.json.Decoder[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from lockgate.actions import Action, Handler
+from lockgate.actions import PLAIN, Action, Handler
 from lockgate.clock import Clock, system_clock
 from lockgate.credentials import AgentCredentials
 from lockgate.settings import AgentSettings
@@ -64,17 +64,18 @@ class Agent:
         """Replies that the broker confirmed."""
         return self._tally.answered
 
-    def action(self, name: str) -> Callable[[H], H]:
-        """Register an async function as the handler of the action ``name``.
+    def action(self, name: str, *, content_type: str = PLAIN) -> Callable[[H], H]:
+        """Register an async function, or an async generator of text, as the handler of the action ``name``.
 
         The function takes one parameter, annotated ``Request`` or ``Request[SomeType]``, and returns text, a `Reply`, or any value that is
-        JSON to msgspec. To fail with a sentence for the caller it raises `ActionFailed`. Raises `ConfigurationError` for a handler that could not work.
+        JSON to msgspec. A generator yields the text of its answer piece by piece, plain or, by ``content_type``, ``text/markdown``; where the
+        gateway allows it, the client is shown what is there already. To fail with a sentence for the caller it raises `ActionFailed`. Raises `ConfigurationError` for a handler that could not work.
         """
 
         def register(handler: H) -> H:
             if name in self._actions:
                 raise ConfigurationError(f"the action {name!r} has a handler already")
-            self._actions[name] = Action.of(name, handler)
+            self._actions[name] = Action.of(name, handler, content_type)
             return handler
 
         return register

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,8 @@ from lockgate.orders import Order, Submitted, submit_all
 from lockgate.problems import error_of, pause_of, read_problem
 from lockgate.results import Progress, Result, Submission, Verification
 from lockgate.settings import ClientSettings
-from lockgate.sse import read_events
+from lockgate.sse import lines_of, read_events
+from lockgate.streaming import Piece, Streamed, Withdrawal, read_step
 from lockgate_schemas.envelope import MAX_ACCESS_SECONDS, Access, sign_access
 from lockgate_schemas.errors import (
     ChainRefusedError,
@@ -238,6 +240,24 @@ class Client:
 
     async def events(self, request: Submission | str) -> AsyncIterator[Progress]:
         """Yield each step of a request as it happens; the last one has the result. Raises `UnavailableError` if the stream is cut off."""
+        async for step in self._steps(request):
+            if isinstance(step, Progress):
+                yield step
+
+    def stream(self, request: Submission | str) -> Streamed:
+        """The answer to a request while it is being written: iterate over its pieces; then it has the result.
+
+        Where nothing is shown before the end, the whole answer is one piece. The last gate let each piece be shown, which is proved; that they are the
+        answer, only the result says.
+        """
+        digest = request.signed.digest if isinstance(request, Submission) else ""
+        check = partial(self._verification.beginning, digest=digest, request_id=_id(request))
+        return Streamed(self._steps(request, {"deltas": "1"}), check)
+
+    async def _steps(
+        self, request: Submission | str, params: dict[str, str] | None = None
+    ) -> AsyncIterator[Piece | Withdrawal | Progress]:
+        """The events of a request until its result."""
         import httpx  # noqa: PLC0415 - loaded with the connection
 
         path = f"/v1/requests/{_id(request)}/events"
@@ -245,10 +265,13 @@ class Client:
         # The gateway sends comments while nothing happens, so that silence beyond a poll means a dead connection.
         timeout = httpx.Timeout(self.settings.connect, read=self.settings.poll + self.settings.connect)
         try:
-            async with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
+            async with self._http.stream("GET", path, headers=headers, params=params, timeout=timeout) as answer:
                 if answer.status_code != _OK:
                     raise error_of(answer.status_code, read_problem(await answer.aread()))
-                async for event in read_events(answer.aiter_lines()):
+                async for event in read_events(lines_of(answer.aiter_bytes())):
+                    if (step := read_step(event)) is not None:
+                        yield step
+                        continue
                     progress = self._progress(request, _state_of(event.data.encode()))
                     yield progress
                     if progress.result is not None:

@@ -15,6 +15,7 @@ from lockgate_schemas.envelope import Event, digest_of, event_of
 from lockgate_schemas.errors import ChainRefusedError, DeadlineError
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import (
+    STREAMED,
     Cancel,
     Convoy,
     Decision,
@@ -43,10 +44,16 @@ class Dispatch:
         """What the ingress established."""
         return self.chain.facts
 
-    def reply(self, response: msgspec.Raw) -> bytes:
-        """The bytes of the reply: the passage as it came, without the envelope, with ``response`` in it."""
+    @property
+    def streamed(self) -> bool:
+        """Whether the gateway takes drafts of the answer: its inspection gate says so on its stamp."""
+        inspected = self.chain.by(Role.INSPECTION)
+        return inspected is not None and STREAMED in inspected.obligations
+
+    def reply(self, response: msgspec.Raw, draft: int = 0) -> bytes:
+        """The bytes of the reply: the passage as it came, without the envelope, with ``response`` in it; or of a draft of it, by its number."""
         passage = Passage(facts=self.passage.facts, stamps=self.passage.stamps, response=response)
-        return encode(Reply(dispatch_id=self.facts.dispatch_id, passage=passage))
+        return encode(Reply(dispatch_id=self.facts.dispatch_id, passage=passage, draft=draft))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,6 @@ class Gate:
 
 
 def _only(convoy: Convoy) -> Passage:
-    if len(convoy.passages) != 1 or convoy.incidents:
+    if len(convoy.passages) != 1 or convoy.incidents or convoy.releases:
         raise ChainRefusedError("a dispatch is a convoy of exactly one passage")
     return convoy.passages[0]

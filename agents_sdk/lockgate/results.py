@@ -26,6 +26,7 @@ from lockgate_schemas.passage import (
     Outcome,
     Passage,
     Receipt,
+    Release,
     Response,
     Statement,
     read_response,
@@ -167,6 +168,15 @@ class Verification:
             raise ChainRefusedError("the receipt is about another request")
         self._ours(chain.facts)
         return Result.of(receipt, chain)
+
+    def beginning(self, release: Release, *, digest: str = "", request_id: str = "") -> None:
+        """Refuse a release whose text the last gate did not let be shown of the answer to our envelope, or our request. Raises `ChainRefusedError`."""
+        facts, statement = self._verifier.shown_text(release)
+        if statement.decision is not Decision.SHOW:
+            raise ChainRefusedError("a text that the last gate did not let be shown")
+        if (digest and facts.envelope != digest) or (request_id and facts.request_id != request_id):
+            raise ChainRefusedError("the release is about another request")
+        self._ours(facts)
 
     def _ours(self, facts: Facts) -> None:
         if facts.principal.client != self._name or facts.principal.tenant != self._tenant:

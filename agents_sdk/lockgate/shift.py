@@ -3,7 +3,8 @@
 A delivery goes through eight steps. 1 to 4, which decide whether it is genuine, are `Gate.admit`; here follow
 
 5. a dispatch that was answered before is answered the same again, one that is being worked on is joined to it;
-6. the handler runs, within the concurrency limit, until the deadline or a verified cancel notice;
+6. the handler runs, within the concurrency limit, until the deadline or a verified cancel notice; where it yields its text, and the gateway
+   says that it takes them, drafts are sent meanwhile (`lockgate.drafts`), and nothing depends on them;
 7. the reply is published on this agent's own topic, and the broker confirms it;
 8. only then the delivery is acknowledged.
 
@@ -19,6 +20,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +28,7 @@ import msgspec
 from lockgate.actions import Action, crashed, failed
 from lockgate.clock import Clock
 from lockgate.dispatch import Dispatch, Gate
+from lockgate.drafts import Drafts
 from lockgate.finished import Finished
 from lockgate.replies import CONFIRMED, Replies
 from lockgate.request import ActionFailed, Request, moment
@@ -33,7 +36,7 @@ from lockgate.settings import AgentSettings
 from lockgate_broker.port import Broker, Delivery, Intake, Outbound
 from lockgate_schemas.errors import BrokerError, BrokerRefusedError, ChainRefusedError, LockgateError
 from lockgate_schemas.limits import Limits
-from lockgate_schemas.passage import raw
+from lockgate_schemas.passage import Response, ResponseStatus, raw
 from lockgate_schemas.stamping import ChainVerifier
 from lockgate_schemas.topics import agent as agent_party
 from lockgate_schemas.trust import Trust
@@ -217,10 +220,13 @@ class Shift:
             request = self._request(job, action)
         except ActionFailed as failure:
             return raw(failed(failure.sentence))
-        job.handler = asyncio.create_task(action.call(request, self._limits.max_response_bytes))
+        drafts = Drafts(partial(self._send_draft, job, action.content_type)) if job.dispatch.streamed else None
+        job.handler = asyncio.create_task(action.call(request, self._limits.max_response_bytes, drafts))
         try:
             await asyncio.wait({job.handler}, timeout=request.remaining)
         finally:
+            if drafts is not None:
+                await drafts.close()
             if not job.handler.done():  # past the deadline, or this agent is stopping
                 job.unwanted.set()
                 await self._stop(job.handler)
@@ -249,6 +255,18 @@ class Shift:
         await asyncio.wait({handler}, timeout=self._settings.cancel_grace)
         if not handler.done():
             LOG.warning("a handler goes on in spite of its cancellation; its answer will be dropped")
+
+    async def _send_draft(self, job: _Job, content_type: str, number: int, text: str) -> None:
+        """Publish one draft, once: what is lost of it, the next one says again."""
+        response = raw(Response(status=ResponseStatus.OK, body=text, content_type=content_type))
+        message = Outbound(
+            topic=f"{self._party.outbound.topic}.{job.id}",
+            body=job.dispatch.reply(response, number),
+            dedupe=f"{job.id}-{job.dispatch.chain.last_digest[:16]}-{number}",
+        )
+        code = await self._replies.publish(message)
+        if code != CONFIRMED:
+            LOG.debug("a draft for %s was not confirmed: %s", job.dispatch.facts.request_id, code)
 
     async def _publish(self, job: _Job, answer: msgspec.Raw) -> bool:
         """Store the reply; whether the broker confirmed it."""

@@ -14,6 +14,15 @@ class ServerEvent:
     data: str
 
 
+async def lines_of(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+    """The lines of a stream of bytes, without their ends: LF, or CR and LF. Unicode's other separators may stand in the middle of a JSON text."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode("utf-8", "replace")
+
+
 async def read_events(lines: AsyncIterable[str]) -> AsyncIterator[ServerEvent]:
     """Group ``lines`` (without their ends) into events; an event without data, or cut off by the end, is none."""
     name, data = "message", list[str]()

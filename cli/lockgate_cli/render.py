@@ -28,6 +28,7 @@ COLOURS: Final = {
 _DECISIONS: Final = {
     **{str(k): v for k, v in COLOURS.items()},
     "allow": "green",
+    "show": "green",
     "flag": "yellow",
     "redact": "cyan",
     "record": "dim",

@@ -36,6 +36,8 @@ class Bounds:
     """How often a waiter looks into the ledger when no notice woke it."""
     polls_per_second: float = 200.0
     """Looks into the ledger of all waiters together; with more waiters each looks less often."""
+    followers: int = 1_000
+    """Connections that are shown answers while they are being written, each holding at most one that it was not yet shown; one more sees only the end."""
     keep_alive: float = 15.0
     """Between two comments on a quiet event stream."""
     head_bytes: int = 32 * 1024

@@ -27,10 +27,12 @@ from lockgate_ingress.http.server import listening_socket, serve
 from lockgate_ingress.http.shell import App
 from lockgate_ingress.readiness import Readiness
 from lockgate_ingress.refusals import RefusalLog
+from lockgate_ingress.releases import Releases
 from lockgate_ingress.waiters import Waiters
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.signing import NoteSigner
-from lockgate_schemas.topics import NOTICE_EPOCH, NOTICE_OUTCOMES
+from lockgate_schemas.stamping import ChainVerifier
+from lockgate_schemas.topics import NOTICE_EPOCH, NOTICE_OUTCOMES, NOTICE_RELEASES
 from lockgate_schemas.trust import Trust
 
 
@@ -68,12 +70,14 @@ class Ingress:
         self.waiters = Waiters(
             ledger, most=bounds.waiters, poll_every=bounds.poll_every, polls_per_second=bounds.polls_per_second
         )
+        self.releases = Releases(ChainVerifier(trust, clock_skew=limits.clock_skew), clock, most=bounds.followers)
         self.broker_door = BrokerDoor(broker=broker, directory=ledger, acceptor=self.acceptor, limits=limits, bounds=bounds)
         doorway = Doorway(
             acceptor=self.acceptor,
             ledger=ledger,
             broker=broker,
             waiters=self.waiters,
+            releases=self.releases,
             refusals=self.refusals,
             signer=signer,
             gateway=gateway,
@@ -89,6 +93,7 @@ class Ingress:
         """Both doors work inside this. Stopping: waiting connections are answered, the acceptor stops, refusals are written."""
         await self._broker.listen(NOTICE_OUTCOMES, self.waiters.heard)
         await self._broker.listen(NOTICE_EPOCH, self.broker_door.heard)
+        await self._broker.listen(NOTICE_RELEASES, self.releases.heard)
         # Stopped from the last to the first: what submits before what records.
         async with (
             background(self.refusals.run),

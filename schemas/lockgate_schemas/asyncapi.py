@@ -12,11 +12,12 @@ from typing import Any, Final
 from lockgate_schemas import __version__
 from lockgate_schemas.json_schema import MAIL_FILE, file_of
 from lockgate_schemas.names import PartyKind
-from lockgate_schemas.passage import Cancel, Convoy, Reply
+from lockgate_schemas.passage import Cancel, Convoy, Release, Reply
 from lockgate_schemas.topics import (
     HEALTH_TOPIC,
     NOTICE_EPOCH,
     NOTICE_OUTCOMES,
+    NOTICE_RELEASES,
     QUARANTINE_TOPIC,
     QUEUES,
     RIGHTS,
@@ -38,9 +39,13 @@ _MESSAGES: Final[dict[str, dict[str, Any]]] = {
         "payload": {"type": "string", "pattern": _COMPACT},
     },
     "convoy": {"summary": "Passages that cleared one gate together", "payload": {"$ref": _SCHEMAS + file_of(Convoy)}},
-    "reply": {"summary": "An agent's answer to one dispatch", "payload": {"$ref": _SCHEMAS + file_of(Reply)}},
+    "reply": {"summary": "An agent's answer to one dispatch, or a draft of it", "payload": {"$ref": _SCHEMAS + file_of(Reply)}},
     "mail": {"summary": "What was accepted, refused, or has ended", "payload": {"$ref": _SCHEMAS + MAIL_FILE}},
     "cancel": {"summary": "A dispatch is no longer wanted", "payload": {"$ref": _SCHEMAS + file_of(Cancel)}},
+    "release": {
+        "summary": "What of an answer that is still being written may be shown",
+        "payload": {"$ref": _SCHEMAS + file_of(Release)},
+    },
     "ended": {
         "summary": "The ids of requests that have just ended",
         "payload": {"type": "array", "items": {"type": "string"}},
@@ -106,6 +111,9 @@ _CANCEL: Final = _party_channel(
 )
 _NOTICES: Final = {
     NOTICE_OUTCOMES: Channel("outcomes-notice", NOTICE_OUTCOMES, "ended", "Wakes the ingress; not stored, and never believed"),
+    NOTICE_RELEASES: Channel(
+        "releases-notice", NOTICE_RELEASES, "release", "For whoever follows an answer; not stored, and verified"
+    ),
     NOTICE_EPOCH: Channel("epoch-notice", NOTICE_EPOCH, "epoch", "Wakes the workers; not stored, and never believed"),
 }
 _QUARANTINE: Final = Channel("quarantine", f"{QUARANTINE_TOPIC}.{{role}}", "refused", "A bounded record for operators")

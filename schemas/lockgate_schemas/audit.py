@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import NOTHING, Facts, FindingSummary, Stamp, Statement, Wire
+from lockgate_schemas.passage import ABOUT_DRAFTS, NOTHING, Facts, FindingSummary, Stamp, Statement, Wire
 
 
 class EntryKind(StrEnum):
@@ -29,6 +29,8 @@ class EntryKind(StrEnum):
     """A stage met a message that no honest party can have sent."""
     CHANGE = "change"
     """An operator changed a policy, a grant, a key or a party."""
+    DRAFT = "draft"
+    """Something of an answer that was still being written was shown, or a draft was refused; the last gate's signed statement is in the entry."""
     ALERT = "alert"
     """An alert was raised or acknowledged."""
 
@@ -54,10 +56,11 @@ class AuditEntry(Wire, frozen=True):
 
 
 def decision_entry(facts: Facts, statement: Statement, stamp: Stamp) -> AuditEntry:
-    """The entry for one gate's verified statement about a request, or for the outcome's."""
+    """The entry for one gate's verified statement about a request, for the outcome's, or for the last gate's about a draft."""
     outcome = statement.stage == Role.OUTCOME
+    kind = EntryKind.DRAFT if statement.decision in ABOUT_DRAFTS else EntryKind.OUTCOME if outcome else EntryKind.DECISION
     return AuditEntry(
-        kind=EntryKind.OUTCOME if outcome else EntryKind.DECISION,
+        kind=kind,
         at=statement.at,
         stage=statement.stage,
         decision=str(statement.outcome) if outcome and statement.outcome else str(statement.decision),

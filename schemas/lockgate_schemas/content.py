@@ -143,6 +143,14 @@ class PackText(Section, frozen=True):
     text: str
 
 
+class Streaming(Section, frozen=True):
+    """Answers of ``agent`` (to ``action``; to all of them, if empty) may be shown while they are being written."""
+
+    agent: str
+    action: str = ""
+    tenant: str = ""
+
+
 class ContentPolicy(Section, frozen=True):
     """The whole document. An empty one means: the shipped packs, as they are.
 
@@ -159,6 +167,7 @@ class ContentPolicy(Section, frozen=True):
     shapes: tuple[Shape, ...] = ()
     alerts: tuple[Alert, ...] = ()
     packs: tuple[PackText, ...] = ()
+    streams: tuple[Streaming, ...] = ()
 
 
 EMPTY: Final = ContentPolicy()

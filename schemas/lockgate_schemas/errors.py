@@ -225,6 +225,15 @@ class DeadlineError(LockgateError):
     advice = "Ask for the outcome later under the request's own address."
 
 
+class AnswerWithdrawnError(LockgateError):
+    """Some of an answer was shown while it was being written, and the whole of it does not go out, or not like that."""
+
+    code = "answer-withdrawn"
+    status = 409
+    title = "What was shown of this answer does not hold"
+    advice = "Take back what was shown; how the request ended stands in its receipt."
+
+
 # --- inside the gateway ---------------------------------------------------------------------------------------------
 
 
@@ -325,6 +334,7 @@ ERRORS: Final[tuple[type[LockgateError], ...]] = (
     UnavailableError,
     UnconfirmedError,
     DeadlineError,
+    AnswerWithdrawnError,
     ChainRefusedError,
     ProofRefusedError,
     MalformedError,

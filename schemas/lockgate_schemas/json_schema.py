@@ -28,6 +28,7 @@ from lockgate_schemas.passage import (
     Outcome,
     Passage,
     Receipt,
+    Release,
     Reply,
     Response,
     Stamp,
@@ -43,7 +44,7 @@ MAIL_FILE: Final = "mail.schema.json"
 PROBLEM_FILE: Final = "problem.schema.json"
 
 ROOTS: Final[tuple[type[Struct], ...]] = (
-    *(Event, Access, Facts, Principal, Statement, Stamp, Passage, Convoy, Reply, Response),
+    *(Event, Access, Facts, Principal, Statement, Stamp, Passage, Convoy, Release, Reply, Response),
     *(Cancel, Receipt, Acceptance, Incident, AuditEntry, Trust, *get_args(Mail)),
 )
 """The types to describe; those they are made of follow."""

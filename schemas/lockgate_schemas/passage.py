@@ -32,10 +32,24 @@ class Decision(StrEnum):
     QUARANTINE = "quarantine"
     CANCEL = "cancel"
     RECORD = "record"
+    SHOW = "show"
+    """Of a draft alone, and neither passing nor an end: so much of an answer that is still being written may be shown."""
+    WITHHOLD = "withhold"
+    """The same: nothing of this draft may be shown."""
 
 
 PASSING: Final = frozenset({Decision.ALLOW, Decision.FLAG, Decision.REDACT})
 """The decisions with which a passage goes on. Everything else ends it."""
+
+
+ABOUT_DRAFTS: Final = frozenset({Decision.SHOW, Decision.WITHHOLD})
+"""What the last gate says about drafts. A statement with one of them is never part of a chain."""
+
+MOST_DRAFTS: Final = 128
+"""Drafts of one answer. With steps of a sixteenth of what is there, the longest answer takes some eighty."""
+
+STREAMED: Final = "streamed"
+"""The obligation with which the agent learns that the answer may be shown while it is being written."""
 
 
 class Outcome(StrEnum):
@@ -160,18 +174,36 @@ class Incident(Wire, frozen=True):
     stamp: Stamp
 
 
+class Release(Wire, frozen=True):
+    """What the last gate says about a draft: how much of an answer that is still being written may be shown, or that nothing may.
+
+    ``text`` is the answer's beginning as it may be shown, whose digest the stamp's statement names; it is absent where that is only recorded. It
+    becomes an entry of the audit log, and never an outcome.
+    """
+
+    facts: msgspec.Raw
+    stamp: Stamp
+    text: str = ""
+
+
 class Convoy(Wire, frozen=True):
     """Passages that cleared one gate together and travel to the next as one message."""
 
     passages: tuple[Passage, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    releases: tuple[Release, ...] = ()
 
 
 class Reply(Wire, frozen=True):
-    """An agent's answer on its reply topic: the passage it was given (without the envelope), with the response in it."""
+    """An agent's answer on its reply topic: the passage it was given (without the envelope), with the response in it.
+
+    ``draft`` is 0 for the answer. From 1 on it numbers drafts: the response then is the text so far of an answer that is still being written,
+    always from its beginning, and is never taken for the answer.
+    """
 
     dispatch_id: str
     passage: Passage
+    draft: Annotated[int, msgspec.Meta(ge=0, le=MOST_DRAFTS)] = 0
 
 
 class Cancel(Wire, frozen=True):
@@ -220,6 +252,7 @@ read_passage: Final = _Reader(Passage, "a passage")
 read_receipt: Final = _Reader(Receipt, "a receipt")
 read_acceptance: Final = _Reader(Acceptance, "an acceptance")
 read_cancel: Final = _Reader(Cancel, "a cancel notice")
+read_release: Final = _Reader(Release, "a release")
 
 _encoder: Final = msgspec.json.Encoder()
 

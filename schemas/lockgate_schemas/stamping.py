@@ -23,12 +23,14 @@ from lockgate_schemas.errors import ChainRefusedError, MalformedError
 from lockgate_schemas.merkle import inclusion_path, leaf_hash, tree_levels
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import (
+    ABOUT_DRAFTS,
     PASSING,
     Decision,
     Facts,
     Incident,
     Outcome,
     Passage,
+    Release,
     Stamp,
     Statement,
     raw,
@@ -131,6 +133,8 @@ class ChainVerifier:
             if role is not Role.DLP and (statement.input != carried or statement.output != carried):
                 raise ChainRefusedError("a statement is about other bytes")
             last = role is through
+            if statement.decision in ABOUT_DRAFTS:
+                raise ChainRefusedError("a statement about a draft is part of no chain")
             if statement.decision not in PASSING and not (last and ended):
                 raise ChainRefusedError("a gate did not let this pass")
             if statement.at < earliest - self._skew or statement.at > now + self._skew:
@@ -172,6 +176,29 @@ class ChainVerifier:
         if statement.decision is not Decision.QUARANTINE:
             raise ChainRefusedError("an incident that is not a quarantine")
         return statement
+
+    def release(self, release: Release) -> tuple[Facts, Statement]:
+        """The verified facts and the last gate's statement about a draft of theirs. Raises `ChainRefusedError`.
+
+        Left to the caller: that a text which comes with it is the one that the statement names (`shown_text`).
+        """
+        statement = self.statement_of(release.stamp, Role.DLP)
+        facts = self._facts(release.facts)
+        if facts.gateway != self._gateway:
+            raise ChainRefusedError("the facts are another gateway's")
+        if statement.request_id != facts.request_id or statement.facts != digest_of(bytes(release.facts)):
+            raise ChainRefusedError("a statement is about another request")
+        if statement.decision not in ABOUT_DRAFTS:
+            raise ChainRefusedError("a release that is not about a draft")
+        return facts, statement
+
+    def shown_text(self, release: Release) -> tuple[Facts, Statement]:
+        """The same for a release that carries its text: these very characters may be shown, or none. Raises `ChainRefusedError`."""
+        facts, statement = self.release(release)
+        shown = release.text.encode(errors="surrogatepass")
+        if statement.output != digest_of(shown) or (shown and statement.decision is not Decision.SHOW):
+            raise ChainRefusedError("a text that the last gate did not let be shown")
+        return facts, statement
 
     def statement_of(self, stamp: Stamp, role: str) -> Statement:
         """The statement of one stamp, if a key of ``role`` signed it. Raises `ChainRefusedError`."""

@@ -98,6 +98,10 @@ NOTICE_EPOCH: Final = "gw.notice.epoch"
 """The provisioner tells the workers that parties or policies changed; a worker that misses it sees the epoch in the ledger."""
 
 
+NOTICE_RELEASES: Final = "gw.notice.releases"
+"""The dlp role tells the ingress what of an unfinished answer may be shown: signed, not stored, and each says all that the ones before said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rights:
     """What one role may do on the broker. Nothing that is not listed is allowed.
@@ -121,7 +125,7 @@ RIGHTS: Final[dict[Role, Rights]] = {
         writes=(AUTHZ, OUTCOMES),
         reads_from=(PartyKind.CLIENT,),
         writes_to=(PartyKind.CLIENT,),
-        hears=(NOTICE_OUTCOMES, NOTICE_EPOCH),
+        hears=(NOTICE_OUTCOMES, NOTICE_EPOCH, NOTICE_RELEASES),
     ),
     # A stage may write to its own queue too: a convoy that is being retried is split into single passages there.
     Role.AUTHZ: Rights(reads=(AUTHZ,), writes=(AUTHZ, INSPECTION, OUTCOMES), hears=(NOTICE_EPOCH,)),
@@ -132,7 +136,7 @@ RIGHTS: Final[dict[Role, Rights]] = {
         writes_to=(PartyKind.AGENT,),
         hears=(NOTICE_EPOCH,),
     ),
-    Role.DLP: Rights(reads_from=(PartyKind.AGENT,), writes=(OUTCOMES,), hears=(NOTICE_EPOCH,)),
+    Role.DLP: Rights(reads_from=(PartyKind.AGENT,), writes=(OUTCOMES,), hears=(NOTICE_EPOCH,), notifies=(NOTICE_RELEASES,)),
     # The outcome role also sweeps: it publishes requests without progress again.
     Role.OUTCOME: Rights(
         reads=(OUTCOMES,),

@@ -43,6 +43,16 @@ def test_files_and_standard_input_are_sent(shell: Shell, tmp_path: Path) -> None
     shell("submit", "ops", "read", "--client", "alice", "--file", str(file), "--data", "both", code=2)
 
 
+def test_an_answer_can_be_read_along(shell: Shell) -> None:
+    whole = shell.json("submit", "ops", "list", "--client", "alice")["content"]
+    streamed = shell("submit", "ops", "list", "--client", "alice", "--stream")
+    assert streamed.startswith(whole)
+    assert streamed.count(whole) == 1
+    assert "delivered" in streamed
+    assert "failed" in shell("submit", "ops", "read", "--client", "alice", "--stream", "--data", "1", code=1)
+    shell("submit", "ops", "list", "--client", "alice", "--stream", "--json", code=2)
+
+
 def test_several_clients_have_to_be_chosen_from(shell: Shell) -> None:
     assert "--client" in shell("submit", "ops", "list", code=2)
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from docs_reading import Block, all_blocks, blocks, code_words, read, table
 
+from lockgate.drafts import LEAST_STEP
 from lockgate.request import Request
 from lockgate.settings import AgentSettings
 from lockgate_broker.limits import DEFAULT_LIMITS
@@ -19,7 +20,7 @@ from lockgate_ledger.records import AgentRecord, Binding, Directory, PolicyRecor
 from lockgate_schemas.content import EMPTY, ContentPolicy, parse_content
 from lockgate_schemas.envelope import ALGORITHM, REQUEST_TYPE, parse_event
 from lockgate_schemas.limits import Limits
-from lockgate_schemas.passage import Decision, Outcome, Statement
+from lockgate_schemas.passage import MOST_DRAFTS, Decision, Outcome, Statement
 from lockgate_schemas.principal import Principal
 from lockgate_workers.authz.policy import PolicyDecisionPoint, check_policy, default_policy
 from lockgate_workers.scanning.loading import load_scanner
@@ -80,6 +81,8 @@ def test_the_numbers_in_the_agents_page() -> None:
     assert f"`cancel_grace` ({settings.cancel_grace:g} s)" in text
     assert f"`drain` ({settings.drain:g} s)" in text
     assert f"the last {settings.remembered:,} answers" in text
+    assert f"at least {LEAST_STEP} characters" in text
+    assert f"`draft` (1 to {MOST_DRAFTS})" in read("docs/wire.md")
 
 
 def test_the_numbers_about_quarantine() -> None:

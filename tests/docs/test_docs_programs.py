@@ -24,6 +24,7 @@ RUN = {
     ("README.md", "client.py"): f"delivered {SHORT}",
     ("docs/alerts.md", "receive.py"): "leaks: 3 within 600 s",
     ("docs/clients.md", "one.py"): SHORT,
+    ("docs/clients.md", "along.py"): f"{SHORT}\ndelivered",
     ("docs/clients.md", "again.py"): "True",
     ("docs/clients.md", "many.py"): "batch-7-19 delivered",
     ("docs/clients.md", "by_broker.py"): f"delivered {SHORT}",
@@ -80,7 +81,7 @@ def test_the_program_does_what_its_page_says(desk, evidence: Path, program: str,
 
 def test_the_tests_in_the_agents_page_pass(desk) -> None:
     options = ("-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
-    assert "3 passed" in desk.run(sys.executable, "-m", "pytest", *options, "-W", "error", "test_reports.py")
+    assert "4 passed" in desk.run(sys.executable, "-m", "pytest", *options, "-W", "error", "test_reports.py")
 
 
 async def test_the_agent_of_the_agents_page_answers(desk, credentials: ClientCredentials) -> None:
@@ -91,12 +92,15 @@ async def test_the_agent_of_the_agents_page_answers(desk, credentials: ClientCre
         late = await client.call("reports", "slow", 1000, lifetime=4)
         order = await client.call("reports", "order", "two chairs")
         wrong = await client.call("reports", "summary", {"words": 1})
+        story = await client.call("reports", "story", 3)
     assert summary.json() == {"for": "billing", "summary": "a long"}
     assert slow.expect().text == "finished"
     assert late.outcome is Outcome.FAILED
     assert late.text.startswith("stopped after")
     assert order.content_type.startswith("text/html")
     assert "ordered two chairs" in order.text
+    assert story.content_type.startswith("text/markdown")
+    assert story.expect().text.count("# Chapter") == 3
     assert wrong.outcome is Outcome.FAILED
     assert "words" in wrong.text
 

@@ -136,6 +136,7 @@ PUBLISHING = (
     publish("publish-health", "pretend that a role is well", "gw.health.dlp"),
     publish("publish-notice-outcomes", "tell the ingress about outcomes", "gw.notice.outcomes"),
     publish("publish-notice-epoch", "tell workers that policy changed", "gw.notice.epoch"),
+    publish("publish-notice-releases", "have a client shown what no gate let be shown", "gw.notice.releases"),
     publish("publish-cancel", "cancel another agent's work", "gw.cancel.beta"),
     publish("publish-own-cancel", "cancel its own copies in the gateway's name", "gw.cancel.alpha"),
     publish("publish-reply-bare", "reply without a dispatch", "gw.reply.alpha"),
@@ -158,6 +159,7 @@ HEARING = (
     hear("hear-cancels", "hear another agent's cancellations", "gw.cancel.beta", streams=("gw.cancel.beta",)),
     hear("hear-all-cancels", "hear all cancellations", "gw.cancel.*"),
     hear("hear-epoch", "hear that policy changed", "gw.notice.epoch", streams=("gw.notice.epoch",)),
+    hear("hear-releases", "read other answers along", "gw.notice.releases", streams=("gw.notice.releases",)),
     hear("hear-outcomes", "hear which requests ended", "gw.notice.outcomes", streams=("gw.notice.outcomes",)),
     Probe(
         "hear-in-a-group", "share a subject in a queue group", lambda a: a.hears("gw.>", "workers"), {"subscribe": ("gw.>",)}

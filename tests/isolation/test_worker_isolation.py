@@ -57,6 +57,8 @@ CLIENT = {
     "past-authz": publish("gw.inspection"),
     "outcomes": publish("gw.outcomes"),
     "cancel": publish("gw.cancel.alpha"),
+    "release": publish("gw.notice.releases"),
+    "hear-releases": hear("gw.notice.releases"),
     "quarantine": publish("gw.quarantine.ingress"),
     "health": publish("gw.health.ingress"),
     "hear-cancels": hear("gw.cancel.alpha"),
@@ -107,6 +109,7 @@ WORKERS = {
         "dispatch": publish("gw.dispatch.alpha"),
         "cancel": publish("gw.cancel.alpha"),
         "notify-outcomes": publish("gw.notice.outcomes"),
+        "release": publish("gw.notice.releases"),
     },
     "authz": {
         "pull-inspection": pull("INSPECTION", "inspection"),
@@ -115,6 +118,8 @@ WORKERS = {
         "client-outcome": publish("gw.outcome.shop"),
         "hear-outcomes": hear("gw.notice.outcomes"),
         "hear-inbox": hear("_INBOX_inspection.>"),
+        "release": publish("gw.notice.releases"),
+        "hear-releases": hear("gw.notice.releases"),
     },
     "inspection": {
         "pull-authz": pull("AUTHZ", "authz"),
@@ -123,6 +128,8 @@ WORKERS = {
         "client-outcome": publish("gw.outcome.shop"),
         "cancel": publish("gw.cancel.alpha"),
         "hear-inbox": hear("_INBOX_authz.>"),
+        "release": publish("gw.notice.releases"),
+        "hear-releases": hear("gw.notice.releases"),
     },
     "dlp": {
         "pull-authz": pull("AUTHZ", "authz"),
@@ -136,6 +143,7 @@ WORKERS = {
         "cancel": publish("gw.cancel.alpha"),
         "health-of-another": publish("gw.health.authz"),
         "hear-inbox": hear("_INBOX_outcome.>"),
+        "hear-releases": hear("gw.notice.releases"),
     },
     "outcome": {
         "pull-authz": pull("AUTHZ", "authz"),
@@ -144,6 +152,8 @@ WORKERS = {
         "dispatch": publish("gw.dispatch.alpha"),
         "hear-outcomes": hear("gw.notice.outcomes"),
         "hear-inbox": hear("_INBOX_ingress.>"),
+        "release": publish("gw.notice.releases"),
+        "hear-releases": hear("gw.notice.releases"),
     },
 }
 

@@ -27,6 +27,7 @@ from lockgate_schemas.passage import (
     Decision,
     FindingSummary,
     Incident,
+    Release,
     Reply,
     Response,
     ResponseStatus,
@@ -100,6 +101,8 @@ def instances(gateway: Any) -> dict[str, list[bytes]]:
             gateway.statement(Role.DLP, passage, decision=Decision.QUARANTINE, request_id="", facts="", previous="")
         )
     )
+    shown = gateway.stamp(gateway.statement(Role.DLP, passage, decision=Decision.SHOW))
+    release = Release(facts=passage.facts, stamp=shown, text="so far")
     refused = Refused(envelope=facts.envelope, code="too-large", detail="Too large", event_id="e")
     statements = [read_statement(stamp.statement) for stamp in receipt.stamps]
     return {
@@ -110,8 +113,9 @@ def instances(gateway: Any) -> dict[str, list[bytes]]:
         "statement": [encode(statement) for statement in statements],
         "stamp": [encode(stamp) for stamp in receipt.stamps],
         "passage": [encode(passage), encode(answered)],
-        "convoy": [encode(Convoy(passages=(passage, answered), incidents=(incident,))), encode(Convoy())],
-        "reply": [encode(Reply(dispatch_id=facts.dispatch_id, passage=gateway.answered(passage)))],
+        "convoy": [encode(Convoy(passages=(passage, answered), incidents=(incident,), releases=(release,))), encode(Convoy())],
+        "reply": [encode(Reply(dispatch_id=facts.dispatch_id, passage=gateway.answered(passage), draft=n)) for n in (0, 1)],
+        "release": [encode(release)],
         "response": [bytes(answered.response), encode(Response(status=ResponseStatus.ERROR, body="", content_type="a/b"))],
         "cancel": [encode(Cancel(dispatch_id=facts.dispatch_id, facts=passage.facts, stamp=end))],
         "receipt": [encode(receipt), encode(refusal)],

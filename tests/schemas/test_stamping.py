@@ -9,15 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.errors import ChainRefusedError, LockgateError, MalformedError
 from lockgate_schemas.merkle import inclusion_path, leaf_hash, tree_levels
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import (
+    ABOUT_DRAFTS,
     PASSING,
     Decision,
     Incident,
     Outcome,
     Passage,
+    Release,
     Response,
     ResponseStatus,
     Stamp,
@@ -374,7 +377,7 @@ def test_a_rotated_key_serves_until_its_end_beside_the_new_one(gateway: Any) -> 
 # --- decisions --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("decision", sorted(set(Decision) - PASSING))
+@pytest.mark.parametrize("decision", sorted(set(Decision) - PASSING - ABOUT_DRAFTS))
 @pytest.mark.parametrize("at", ORDER[:3])
 def test_what_does_not_pass_ends_the_way(gateway: Any, at: Role, decision: Decision) -> None:
     (passage,) = gateway.through(at, decision=decision)
@@ -384,6 +387,13 @@ def test_what_does_not_pass_ends_the_way(gateway: Any, at: Role, decision: Decis
         (passage,) = gateway.stamped(following, [passage])
         refuse(gateway, passage, following)
         refuse(gateway, passage, following, ended=True)
+
+
+@pytest.mark.parametrize("decision", sorted(ABOUT_DRAFTS))
+def test_what_is_said_of_a_draft_is_part_of_no_chain(gateway: Any, decision: Decision) -> None:
+    (passage,) = gateway.through(Role.DLP, decision=decision)
+    refuse(gateway, passage, Role.DLP)
+    refuse(gateway, passage, Role.DLP, ended=True)
 
 
 # --- receipts ---------------------------------------------------------------------------------------------------------
@@ -619,3 +629,60 @@ def test_a_malformed_passage_is_malformed_and_nothing_else() -> None:
 def test_the_digest_of_nothing_is_a_constant() -> None:
     assert NO_BYTES == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert b64encode(b"").decode() == ""
+
+
+# --- releases of drafts -----------------------------------------------------------------------------------------------
+
+
+def released(gateway: Any, text: str = "so far", **changes: Any) -> Release:
+    (passage,) = gateway.through(Role.INSPECTION)
+    honest = {"decision": Decision.SHOW, "output": digest_of(text.encode())}
+    statement = gateway.statement(Role.DLP, gateway.answered(passage), **(honest | changes))
+    return Release(facts=passage.facts, stamp=gateway.stamp(statement), text=text)
+
+
+def test_a_release_is_what_the_last_gate_said_about_a_draft(gateway: Any) -> None:
+    verifier = gateway.verifier()
+    facts, statement = verifier.shown_text(released(gateway))
+    assert (facts.request_id, statement.decision) == (statement.request_id, Decision.SHOW)
+    recorded = replace(released(gateway), text="")
+    assert verifier.release(recorded)[1].decision is Decision.SHOW
+    refused = released(gateway, "", decision=Decision.WITHHOLD, output=NO_BYTES)
+    assert verifier.shown_text(refused)[1].decision is Decision.WITHHOLD
+
+
+@pytest.mark.parametrize("decision", sorted(set(Decision) - ABOUT_DRAFTS))
+def test_no_other_decision_lets_a_draft_be_shown(gateway: Any, decision: Decision) -> None:
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().shown_text(released(gateway, decision=decision))
+
+
+@pytest.mark.parametrize("text", ["", "so", "so far and further", "SO FAR"])
+def test_only_the_characters_that_were_signed_are_shown(gateway: Any, text: str) -> None:
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().shown_text(replace(released(gateway), text=text))
+
+
+def test_a_refusal_shows_no_text_even_if_its_digest_fits(gateway: Any) -> None:
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().shown_text(released(gateway, decision=Decision.WITHHOLD))
+
+
+@pytest.mark.parametrize("changes", [{"request_id": "r" * 32}, {"facts": "0" * 64}, {"stage": "inspection"}])
+def test_a_release_is_about_its_own_facts_and_by_the_last_gate(gateway: Any, changes: dict[str, str]) -> None:
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().release(released(gateway, **changes))
+
+
+def test_another_gateways_release_counts_for_nothing(gateway: Any, other_gateway: Any) -> None:
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().release(released(other_gateway))
+    facts = raw(gateway.facts(0, gateway.envelope(), gateway="other.test"))
+    statement = gateway.statement(Role.DLP, Passage(facts=facts, stamps=()), decision=Decision.SHOW)
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().release(Release(facts=facts, stamp=gateway.stamp(statement)))
+
+
+def test_a_release_is_no_incident(gateway: Any) -> None:
+    with pytest.raises(ChainRefusedError):
+        gateway.verifier().incident(Incident(stamp=released(gateway).stamp))

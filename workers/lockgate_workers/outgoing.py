@@ -10,12 +10,12 @@ from lockgate_broker.port import Delivery, Outbound
 from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.limits import Limits
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import NOTHING, Decision, Incident, Passage, Stamp, Statement
+from lockgate_schemas.passage import NOTHING, Decision, Incident, Passage, Release, Stamp, Statement, encode
 from lockgate_schemas.signing import NoteSigner
 from lockgate_schemas.stamping import NO_BYTES, stamp_batch
-from lockgate_schemas.topics import AUTHZ, OUTCOMES, QUARANTINE_TOPIC, agent
-from lockgate_workers.convoys import convoys, incident_report, lone
-from lockgate_workers.ruling import Faulty, Opened, Return, Ruling, ToAgent, Verdict
+from lockgate_schemas.topics import AUTHZ, NOTICE_RELEASES, OUTCOMES, QUARANTINE_TOPIC, agent
+from lockgate_workers.convoys import convoys, incident_report, lone, release_report
+from lockgate_workers.ruling import Faulty, Opened, Return, Ruling, Shown, ToAgent, Verdict, Withheld
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Item:
     """One verified passage of a batch, the delivery it came in, and, once there is one, the verdict on it.
 
     ``lone`` says that the delivery holds nothing else; ``took`` is the deciding time in microseconds; ``stamped`` the passage with this
-    gate's stamp.
+    gate's stamp, or, of a draft, ``release`` what may be shown.
     """
 
     opened: Opened
@@ -32,6 +32,7 @@ class Item:
     verdict: Verdict = field(default_factory=lambda: Faulty("not decided"))
     took: int = 0
     stamped: Passage | None = None
+    release: Release | None = None
 
 
 class Outgoing:
@@ -49,11 +50,20 @@ class Outgoing:
 
     def messages(self, items: Sequence[Item]) -> list[Outbound]:
         """The messages for a batch of verdicts, with every ruling of it signed at once."""
-        ruled = [(item, item.verdict) for item in items if isinstance(item.verdict, Ruling)]
-        stamps = stamp_batch(self._signer, [self._statement(item, ruling) for item, ruling in ruled])
+        # A draft is no answer, whatever was said of it: a ruling on one would end its request.
+        ruled = [(item, item.verdict) for item in items if isinstance(item.verdict, Ruling) and not item.opened.draft]
+        drafts = [(item, item.verdict) for item in items if isinstance(item.verdict, Shown | Withheld) and item.opened.draft]
+        statements = [self._statement(item, ruling) for item, ruling in ruled] + [
+            self._about(item, said) for item, said in drafts
+        ]
+        stamps = stamp_batch(self._signer, statements)
         messages: list[Outbound] = []
         by_topic: dict[str, list[Passage]] = defaultdict(list)
-        for (item, ruling), stamp in zip(ruled, stamps, strict=True):
+        for (item, said), stamp in zip(drafts, stamps[len(ruled) :], strict=True):
+            text = said.text if isinstance(said, Shown) else ""
+            item.release = Release(facts=item.opened.passage.facts, stamp=stamp, text=text)
+            messages.append(release_report(OUTCOMES.topic, item.release))
+        for (item, ruling), stamp in zip(ruled, stamps[: len(ruled)], strict=True):
             item.stamped = _stamped(item.opened.passage, stamp, ruling)
             facts = item.opened.chain.facts
             if isinstance(ruling.next, ToAgent):
@@ -83,6 +93,14 @@ class Outgoing:
         ]
         return list(convoys(OUTCOMES.topic, sent, limit=self._limits.convoy_bytes))
 
+    def notices(self, items: Sequence[Item]) -> list[Outbound]:
+        """For those who follow an answer: what of it may be shown now, or that no more will be. To be sent once it is recorded."""
+        return [
+            Outbound(NOTICE_RELEASES, encode(item.release))
+            for item in items
+            if item.release is not None and not (isinstance(item.verdict, Withheld) and not item.verdict.told)
+        ]
+
     def quarantined(self, delivery: Delivery, reason: str) -> list[Outbound]:
         """The signed report of a message that no honest party sent, and its bytes for the operator to look at."""
         digest = digest_of(delivery.body)
@@ -99,6 +117,25 @@ class Outgoing:
         )
         incident = Incident(stamp=stamp_batch(self._signer, [statement])[0])
         return [Outbound(f"{QUARANTINE_TOPIC}.{self._role}", delivery.body), incident_report(OUTCOMES.topic, incident)]
+
+    def _about(self, item: Item, said: Shown | Withheld) -> Statement:
+        """The statement about a draft: ``output`` is the digest of the characters that may be shown."""
+        chain = item.opened.chain
+        return Statement(
+            stage=str(self._role),
+            decision=Decision.SHOW if isinstance(said, Shown) else Decision.WITHHOLD,
+            request_id=chain.facts.request_id,
+            facts=chain.facts_digest,
+            input=digest_of(bytes(item.opened.passage.response)),
+            output=digest_of(said.text.encode()) if isinstance(said, Shown) else NO_BYTES,
+            previous=chain.last_digest,
+            at=self._clock(),
+            epoch=said.epoch,
+            rule=said.rule,
+            rules=said.rules,
+            findings=said.findings,
+            took=item.took,
+        )
 
     def _statement(self, item: Item, ruling: Ruling) -> Statement:
         chain, passage = item.opened.chain, item.opened.passage

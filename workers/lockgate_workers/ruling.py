@@ -18,10 +18,11 @@ from lockgate_schemas.topics import OUTCOMES, Queue
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A passage whose chain verified, as a gate sees it."""
+    """A passage whose chain verified, as a gate sees it. ``draft`` is its number where it carries a draft and not an answer (dlp alone)."""
 
     passage: Passage
     chain: Chain
+    draft: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +73,35 @@ class Settled:
     """It is in the ledger, and there is nothing to pass on (the outcome stage alone says this)."""
 
 
-Verdict = Ruling | Return | Expired | Faulty | Settled
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Of a draft: ``text``, the beginning of what the whole will be redacted to, may be shown. Only ever said of drafts, and no outcome."""
+
+    text: str = field(repr=False)
+    rule: str
+    rules: str = ""
+    epoch: int = 0
+    findings: tuple[FindingSummary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Of a draft: refused, and audited. ``told`` says whether those who were shown earlier ones hear of it."""
+
+    rule: str
+    rules: str = ""
+    epoch: int = 0
+    findings: tuple[FindingSummary, ...] = ()
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Of a draft: nothing in it can be shown yet, or it says nothing new. Nothing is stamped."""
+
+
+OfDraft = Shown | Withheld | Held
+"""Everything a gate can say about a draft that it could look at."""
+
+Verdict = Ruling | Return | Expired | Faulty | Settled | OfDraft
 """Everything a gate can say about one passage."""

@@ -8,7 +8,7 @@ which things become true. What it leaves to the stage: the decision. The order i
 3. Let the stage gather facts (the policy epoch is read after the pull) and decide. If it cannot ask, wait here: nothing goes on.
 4. Sign all statements of the batch at once (`lockgate_workers.outgoing`).
 5. Publish, and wait until everything is confirmed. The report that something was dispatched follows only on its confirmation.
-6. Acknowledge. A crash before this line means that it all comes again, and every step is idempotent.
+6. Send the notices that only say sooner what is stored by then, and acknowledge. A crash before this line means that it all comes again, and every step is idempotent.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from lockgate_schemas.stamping import ChainVerifier
 from lockgate_schemas.topics import NOTICE_EPOCH, Queue
 from lockgate_workers.convoys import lone
 from lockgate_workers.outgoing import Item, Outgoing
-from lockgate_workers.ruling import Expired, Faulty, Opened, Ruling, Settled, Verdict
+from lockgate_workers.ruling import Expired, Faulty, Opened, Ruling, Settled, Verdict, Withheld
 from lockgate_workers.shelf import Shelf
-from lockgate_workers.stage import Stage
+from lockgate_workers.stage import Drafted, Stage
 
 T = TypeVar("T")
 
@@ -147,6 +147,7 @@ class StageRunner:
         reports = self._outgoing.dispatch_reports(items, {m.dedupe for m in unsent})
         if await self._publish(reports, batch, stop, intake) is None:
             return
+        await self._notify(self._outgoing.notices(items))
         await self._release(intake, batch, items)
 
     def _poisoned(self, items: Sequence[Item]) -> list[Outbound]:
@@ -155,7 +156,10 @@ class StageRunner:
         The outcome stage cannot end a request by a stamp on itself: it keeps the bytes, and the sweeper ends the request at its deadline.
         """
         for item in items:
-            item.verdict = Ruling(Decision.QUARANTINE, POISON) if self._stage.role in self._outgoing.gates else Settled()
+            if item.opened.draft:  # it ends nothing: the answer is still to come
+                item.verdict = Withheld(POISON)
+            else:
+                item.verdict = Ruling(Decision.QUARANTINE, POISON) if self._stage.role in self._outgoing.gates else Settled()
         if self._stage.role in self._outgoing.gates:
             return []
         return [m for item in items for m in self._outgoing.quarantined(item.delivery, POISON)]
@@ -211,13 +215,16 @@ class StageRunner:
                 chains = [self._stage.verify(passage, self._verifier, now) for passage in convoy.passages]
                 for incident in convoy.incidents:
                     self._verifier.incident(incident)
+                for release in convoy.releases:
+                    self._verifier.release(release)
             except LockgateError as error:
                 _log.warning("refused a message on %s: %s", delivery.queue.topic, error.code)
                 refused.append((delivery, error.code))
                 continue
             lone_one = len(convoy.passages) == 1
-            items += [Item(Opened(p, c), delivery, lone=lone_one) for p, c in zip(convoy.passages, chains, strict=True)]
-            if convoy.incidents:
+            draft = convoy.number if isinstance(convoy, Drafted) else 0
+            items += [Item(Opened(p, c, draft), delivery, lone=lone_one) for p, c in zip(convoy.passages, chains, strict=True)]
+            if convoy.incidents or convoy.releases:
                 convoys.append(convoy)
         return items, refused, convoys
 
@@ -269,6 +276,14 @@ class StageRunner:
             if left and not await self._pause(stop, batch, intake):
                 return None
         return given_up
+
+    async def _notify(self, notices: Sequence[Outbound]) -> None:
+        """Send notices, of which none is needed: what is lost is said again by the next, and by the outcome."""
+        try:
+            for notice in notices:
+                await self._broker.notify(notice.topic, notice.body)
+        except BrokerError as error:
+            _log.warning("the %s stage sends no notice: %s", self._stage.role, error.code)
 
     async def _patient(
         self,

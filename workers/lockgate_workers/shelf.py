@@ -1,7 +1,7 @@
 """Deliveries that may wait a moment, unacknowledged, because what follows them may make them superfluous. No IO.
 
 The report that an agent has its request is one: a quick agent's answer brings the same statements along, and then the ledger is spared a
-write, and the answer does not have to wait for that write. Nothing is decided by waiting: each delivery is handled in the end, and one
+write, and the answer does not have to wait for that write. A draft of an answer is another: the next one has all of its text. Nothing is decided by waiting: each delivery is handled in the end, and one
 whose worker dies comes again from the broker.
 """
 

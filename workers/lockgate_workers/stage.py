@@ -14,6 +14,12 @@ from lockgate_schemas.topics import Queue
 from lockgate_workers.ruling import Opened, Verdict
 
 
+class Drafted(Convoy, frozen=True):
+    """A convoy of one passage that carries a draft, as `Stage.open` tells it from an answer. It is never written to the wire."""
+
+    number: int = 1
+
+
 class Stage(Protocol):
     """One gate. ``role`` is whose key signs and whose broker user reads."""
 
@@ -28,7 +34,7 @@ class Stage(Protocol):
         ...
 
     def open(self, delivery: Delivery) -> Convoy:
-        """What is in a message. Raises `MalformedError`, or `ChainRefusedError` when it may not have come this way."""
+        """What is in a message; a `Drafted` where it is a draft. Raises `MalformedError`, or `ChainRefusedError` when it may not have come this way."""
         ...
 
     def verify(self, passage: Passage, verifier: ChainVerifier, now: int) -> Chain:
@@ -44,14 +50,14 @@ class Stage(Protocol):
         ...
 
     async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
-        """Record the incidents in a convoy. Raises `ChainRefusedError` where none may come, `UnavailableError` as `rule` does."""
+        """Record the incidents and releases in a convoy. Raises `ChainRefusedError` where none may come, `UnavailableError` as `rule` does."""
         ...
 
 
 def open_inbound(delivery: Delivery) -> Convoy:
     """Open a convoy on the way to the agent: passages only, and each brings the envelope that it is about."""
     convoy = read_convoy(delivery.body)
-    if convoy.incidents or not convoy.passages:
+    if convoy.incidents or convoy.releases or not convoy.passages:
         raise ChainRefusedError("only passages travel between these gates")
     if not all(passage.envelope for passage in convoy.passages):
         raise ChainRefusedError("a passage without its envelope")

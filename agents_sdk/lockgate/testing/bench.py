@@ -31,9 +31,10 @@ _PATIENCE: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the agent answered, before the dlp gate has looked at it."""
+    """What the agent answered, before the dlp gate has looked at it. ``drafts`` are the texts it sent ahead, in order."""
 
     response: Response
+    drafts: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -70,11 +71,17 @@ class Bench:
         *,
         principal: Principal = ANYBODY,
         flagged: bool = False,
+        streamed: bool = False,
         lifetime: float = 30.0,
         patience: float = _PATIENCE,
     ) -> Answer:
-        """Send one genuine request and return the verified answer. Raises `DeadlineError` when none comes within ``patience`` seconds."""
-        stamped = self.gateway.request(self.name, action, data, principal=principal, flagged=flagged, lifetime=lifetime)
+        """Send one genuine request and return the verified answer. Raises `DeadlineError` when none comes within ``patience`` seconds.
+
+        ``streamed`` lets the agent send drafts of it.
+        """
+        stamped = self.gateway.request(
+            self.name, action, data, principal=principal, flagged=flagged, streamed=streamed, lifetime=lifetime
+        )
         await self.send(stamped.dispatch)
         return await self.answer(stamped, patience)
 
@@ -89,13 +96,18 @@ class Bench:
     async def answer(self, stamped: Stamped, patience: float = _PATIENCE) -> Answer:
         """The next reply to this very request; replies to others are left for those who wait for them."""
         replies = await self._reader.subscribe((self._party.outbound,))
+        drafts: list[str] = []
         try:
             async with asyncio.timeout(patience):
                 while True:
                     for delivery in await replies.pull(1, 1.0):
                         if delivery.topic.endswith(stamped.facts.dispatch_id):
                             await replies.ack((delivery,))
-                            return self._verified(delivery, stamped)
+                            number, response = self._verified(delivery, stamped)
+                            if not number:
+                                return Answer(response, tuple(drafts))
+                            drafts.append(response.body)
+                            continue
                         await replies.retry(delivery, 0.01)
         except TimeoutError:
             raise DeadlineError("the agent has not answered") from None
@@ -110,14 +122,14 @@ class Bench:
         """How many replies nobody has fetched."""
         return len(self.server.stores[self._party.outbound.stream].messages)
 
-    def _verified(self, delivery: Delivery, stamped: Stamped) -> Answer:
+    def _verified(self, delivery: Delivery, stamped: Stamped) -> tuple[int, Response]:
         reply = read_reply(delivery.body)
         if delivery.topic != f"{self._party.outbound.topic}.{reply.dispatch_id}" or reply.passage.envelope:
             raise ChainRefusedError("a reply on another topic, or with the envelope still in it")
         chain = self._verifier.verify(reply.passage, through=Role.INSPECTION, now=self.gateway.clock())
         if chain.facts != stamped.facts or reply.dispatch_id != chain.facts.dispatch_id:
             raise ChainRefusedError("a reply to another request")
-        return Answer(read_response(reply.passage.response))
+        return reply.draft, read_response(reply.passage.response)
 
 
 @asynccontextmanager
@@ -145,8 +157,9 @@ async def ask(
     *,
     principal: Principal = ANYBODY,
     flagged: bool = False,
+    streamed: bool = False,
     patience: float = _PATIENCE,
 ) -> Answer:
     """Run ``agent`` for one request and return its answer."""
     async with on_bench(agent) as bench:
-        return await bench.ask(action, data, principal=principal, flagged=flagged, patience=patience)
+        return await bench.ask(action, data, principal=principal, flagged=flagged, streamed=streamed, patience=patience)

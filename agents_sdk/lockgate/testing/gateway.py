@@ -21,6 +21,7 @@ from lockgate_schemas.limits import Limits
 from lockgate_schemas.names import Role
 from lockgate_schemas.passage import (
     NOTHING,
+    STREAMED,
     Acceptance,
     Cancel,
     Convoy,
@@ -106,12 +107,14 @@ class ThrowawayGateway:
         principal: Principal = ANYBODY,
         lifetime: float = 30.0,
         flagged: bool = False,
+        streamed: bool = False,
     ) -> Stamped:
-        """Sign a request as a client of a fresh key, accept it, and stamp it through inspection."""
+        """Sign a request as a client of a fresh key, accept it, and stamp it through inspection; ``streamed`` asks for drafts of the answer."""
         credentials = self.client_credentials(principal.client)
         signed = sign_request(credentials, agent, action, data, now=self.clock(), lifetime=lifetime, limits=self.limits)
         last = Decision.FLAG if flagged else Decision.ALLOW
-        return self.stamped(signed, principal, lifetime, (Decision.ALLOW, Decision.ALLOW, last))
+        obligations = (STREAMED,) if streamed else ()
+        return self.stamped(signed, principal, lifetime, (Decision.ALLOW, Decision.ALLOW, last), obligations)
 
     def stamped(
         self,
@@ -119,8 +122,12 @@ class ThrowawayGateway:
         principal: Principal = ANYBODY,
         lifetime: float = 30.0,
         decisions: Sequence[Decision] = (Decision.ALLOW,) * 3,
+        obligations: tuple[str, ...] = (),
     ) -> Stamped:
-        """Accept an envelope that is signed already, and stamp it with as many gates as there are ``decisions``."""
+        """Accept an envelope that is signed already, and stamp it with as many gates as there are ``decisions``.
+
+        ``obligations`` are the inspection gate's.
+        """
         now = self.clock()
         facts = Facts(
             request_id=token_hex(16),
@@ -137,7 +144,8 @@ class ThrowawayGateway:
         )
         stamped = Stamped(signed, facts, raw(facts), ())
         for role, decision in zip(_ON_THE_WAY, decisions, strict=False):
-            stamped = self.pass_on(stamped, self.statement(role, decision, stamped, signed.digest))
+            own = obligations if role is Role.INSPECTION else ()
+            stamped = self.pass_on(stamped, self.statement(role, decision, stamped, signed.digest, obligations=own))
         return stamped
 
     def pass_on(self, stamped: Stamped, statement: Statement) -> Stamped:
@@ -184,6 +192,7 @@ class ThrowawayGateway:
         outcome: Outcome | None = None,
         code: str = "",
         findings: tuple[FindingSummary, ...] = (),
+        obligations: tuple[str, ...] = (),
     ) -> Statement:
         """The statement that follows the stamps so far, about the bytes with this ``digest``."""
         return Statement(
@@ -198,6 +207,7 @@ class ThrowawayGateway:
             outcome=outcome,
             code=code,
             findings=findings,
+            obligations=obligations,
         )
 
     def stamp(self, role: Role, statement: Statement) -> Stamp:

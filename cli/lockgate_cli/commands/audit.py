@@ -136,7 +136,7 @@ async def _search(home: Home, limit: int, members: dict[str, str]) -> list[Logge
 @audit.command("search")
 @guarded
 def search(
-    kind: Annotated[str, typer.Option(help="decision, outcome, refusal, incident, change or alert.")] = "",
+    kind: Annotated[str, typer.Option(help="decision, outcome, draft, refusal, incident, change or alert.")] = "",
     stage: Annotated[str, typer.Option(help="Which gate.")] = "",
     decision: Annotated[str, typer.Option(help="allow, deny, flag, block, redact, …")] = "",
     rule: Annotated[str, typer.Option(help="Which rule decided.")] = "",

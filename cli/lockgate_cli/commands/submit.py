@@ -11,16 +11,18 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.json import JSON
+from rich.text import Text
 
 from lockgate.client import Client
 from lockgate.credentials import ClientCredentials
 from lockgate.results import Result, Submission
+from lockgate.streaming import Streamed
 from lockgate_cli.exits import guarded
 from lockgate_cli.home import Home
 from lockgate_cli.options import HomeOption, JsonOption, home_at
 from lockgate_cli.render import console, outcome_text, print_json
 from lockgate_cli.temporary import running_gateway
-from lockgate_schemas.errors import ConfigurationError
+from lockgate_schemas.errors import ConfigurationError, DeadlineError, UnavailableError
 from lockgate_schemas.passage import Outcome
 
 
@@ -52,11 +54,29 @@ def _data(data: str, file: Path | None) -> Any:
 
 
 async def _submit(
-    home: Home, credentials: ClientCredentials, *, agent: str, action: str, data: Any, wait: float
+    home: Home, credentials: ClientCredentials, *, agent: str, action: str, data: Any, wait: float, stream: bool
 ) -> tuple[Submission, Result]:
     async with running_gateway(home) as url, Client(replace(credentials, url=url)) as client:
         submission = await client.submit(agent, action, data)
+        if stream:
+            return submission, await _shown(client.stream(submission), wait)
         return submission, await client.result(submission, timeout=wait)
+
+
+async def _shown(answer: Streamed, wait: float) -> Result:
+    """Write the pieces of an answer as they come; return its result. Raises what reading them raises."""
+    try:
+        async with asyncio.timeout(wait):
+            async for piece in answer:
+                console.print(Text(piece), end="", soft_wrap=True)  # a Text, from which control characters are taken out
+    except TimeoutError:
+        raise DeadlineError from None
+    finally:
+        if answer.text:
+            console.print()
+    if answer.result is None:
+        raise UnavailableError("the stream of events ended before the request did")
+    return answer.result
 
 
 @guarded
@@ -67,6 +87,9 @@ def submit(
     file: Annotated[Path | None, typer.Option("--file", help="Send this file's text ('-' for standard input).")] = None,
     client: Annotated[str, typer.Option("--client", help="Which registered client signs.")] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for the outcome.")] = 60.0,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Show the answer while it is written, where that is allowed.")
+    ] = False,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
@@ -74,16 +97,20 @@ def submit(
 
     When no gateway runs in the home folder, one is started for this request (the demo's, with its example agents, after a demo).
     """
+    if stream and as_json:
+        raise ConfigurationError("give --stream or --json, not both")
     place = home_at(home)
     credentials = credentials_of(place, client)
-    submission, result = asyncio.run(_submit(place, credentials, agent=agent, action=action, data=_data(data, file), wait=wait))
+    submission, result = asyncio.run(
+        _submit(place, credentials, agent=agent, action=action, data=_data(data, file), wait=wait, stream=stream)
+    )
     if as_json:
         print_json(
             {"request_id": submission.request_id, "outcome": result.outcome, "code": result.code, "content": result.text}
         )
     else:
         console.print(outcome_text(result.outcome), f"[dim]{submission.request_id}  receipt verified[/]")
-        if result.text:
+        if result.text and not (stream and result.ok):  # else it is there already
             console.print(
                 JSON(result.text) if result.content_type.startswith("application/json") else result.text, markup=False
             )

@@ -9,8 +9,9 @@ import msgspec
 from starlette.routing import Route, Router
 
 from lockgate_ingress.http.bodies import Receive
+from lockgate_ingress.http.following import Follow
 from lockgate_ingress.http.problems import JSON
-from lockgate_ingress.http.requests import Doorway, Follow, Look, Offer, Withdraw
+from lockgate_ingress.http.requests import Doorway, Look, Offer, Withdraw
 from lockgate_ingress.http.shell import App, Scope, Send, Shell, answer
 from lockgate_ingress.readiness import Readiness
 from lockgate_schemas.trust import Trust

@@ -1,4 +1,4 @@
-"""How long a client wants to wait: the ``Prefer`` header of RFC 7240, and the ``wait`` query parameter. Pure."""
+"""How long a client wants to wait, and what it wants to be shown: the ``Prefer`` header of RFC 7240, and the query parameters ``wait`` and ``deltas``. Pure."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def queried_wait(query: bytes, most: int) -> int:
     if parameters.keys() - {"wait"} or len(values) != 1 or not _is_number(values[0]):
         raise InvalidRequestError("the query takes only wait, a number of seconds")
     return min(int(values[0]), most)
+
+
+def queried_deltas(query: bytes) -> bool:
+    """Whether ``?deltas=1`` asks for an answer while it is being written. Raises `InvalidRequestError` for another value; other parameters mean nothing."""
+    try:
+        values = parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=8).get("deltas", ["0"])
+    except (ValueError, UnicodeDecodeError):
+        raise InvalidRequestError("the query is malformed") from None
+    if values not in (["0"], ["1"]):
+        raise InvalidRequestError("deltas is 0 or 1")
+    return values == ["1"]
 
 
 def _is_number(text: str) -> bool:

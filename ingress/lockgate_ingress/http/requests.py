@@ -1,4 +1,4 @@
-"""The routes of a request: offer it, look at it, follow it, take it back.
+"""The routes of a request: offer it, look at it, take it back. To follow it is `lockgate_ingress.http.following`.
 
 Each reads what it needs from headers and body, asks the acceptor, the ledger or the waiters, and writes one answer. Who is speaking is decided in
 `lockgate_ingress.door` and `lockgate_ingress.access`.
@@ -20,12 +20,13 @@ from lockgate_ingress.bounds import Bounds
 from lockgate_ingress.cancelling import cancellation
 from lockgate_ingress.deadlines import Deadlines
 from lockgate_ingress.door import is_request_id
-from lockgate_ingress.http.answers import accepted_answer, ended_answer, status_of, status_word
-from lockgate_ingress.http.bodies import Body, Head, Message, Receive
+from lockgate_ingress.http.answers import accepted_answer, ended_answer, status_of
+from lockgate_ingress.http.bodies import Body, Head, Receive
 from lockgate_ingress.http.preferences import preferred_wait, queried_wait
 from lockgate_ingress.http.problems import JSON
 from lockgate_ingress.http.shell import BODY, HEAD, Scope, Send, answer
 from lockgate_ingress.refusals import RefusalLog
+from lockgate_ingress.releases import Releases
 from lockgate_ingress.waiters import Waiters, ended
 from lockgate_ledger.records import ClientRecord, RequestRecord
 from lockgate_schemas.errors import (
@@ -55,6 +56,7 @@ class Doorway:
     ledger: AcceptorLedger
     broker: Broker
     waiters: Waiters
+    releases: Releases
     refusals: RefusalLog
     signer: NoteSigner
     gateway: str
@@ -177,48 +179,6 @@ class Withdraw:
 
 def _cancelling(request_id: str) -> bytes:
     return msgspec.json.encode({"request_id": request_id, "status": "cancelling"})
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """``GET /v1/requests/{id}/events``: server-sent events until the outcome."""
-
-    doorway: Doorway
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One ``status`` event for each status, beginning with the present one; a comment whenever it is quiet for long."""
-        client = await self.doorway.reader(scope[HEAD])
-        record = await self.doorway.own(client, scope["path_params"]["request_id"])
-        headers = [(b"content-type", b"text/event-stream")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await unless_gone(self._events(record, send), receive)
-
-    async def _events(self, record: RequestRecord, send: Send) -> None:
-        said = ""
-        while True:
-            if (word := status_word(record)) != said:
-                said = word
-                await send(_chunk(b"event: status\ndata: " + status_of(record) + b"\n\n"))
-            else:
-                await send(_chunk(b": still there\n\n"))
-            newer = await self._newer(record.request_id, said)
-            if ended(record) or newer is None:
-                await send({"type": "http.response.body", "body": b""})
-                return
-            record = newer
-
-    async def _newer(self, request_id: str, said: str) -> RequestRecord | None:
-        """The record once its status is another, or after a while as it is; nothing when it cannot be followed on."""
-        try:
-            return await self.doorway.waiters.until(
-                request_id, self.doorway.bounds.keep_alive, lambda record: ended(record) or status_word(record) != said
-            )
-        except LedgerError:
-            return None
-
-
-def _chunk(body: bytes) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": True}
 
 
 async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:

@@ -113,6 +113,14 @@ def decide(  # noqa: PLR0917 - text and type come from the agent, the rest from 
         return DlpDecision(DlpOutcome.BLOCK, blocked.rule, blocked.findings)
 
 
+def is_plain(content_type: str) -> bool:
+    """Whether a text of this type is plain text or Markdown, so that its beginning can be read before its end."""
+    try:
+        return _media_type(content_type) in _PLAIN
+    except _BlockedError:
+        return False
+
+
 def _media_type(content_type: str) -> str:
     """Return the media type without parameters, or block what is not known."""
     media_type, _, parameters = content_type.strip().lower().partition(";")

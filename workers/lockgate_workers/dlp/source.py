@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lockgate_ledger.records import ContentRecord
-from lockgate_schemas.content import ContentPolicy
+from lockgate_schemas.content import ContentPolicy, Operator
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.dlp.presidio.further import further_engines
 from lockgate_workers.dlp.presidio.operators import prepared
@@ -25,12 +25,22 @@ from lockgate_workers.scanning.reloading import ScannerSource, read_content
 
 @dataclass(frozen=True, slots=True)
 class DlpContent:
-    """Everything that holds for answers under one content policy. ``salt`` is that of what was asked; ``slow`` means: not on the event loop."""
+    """Everything that holds for answers under one content policy.
+
+    ``salt`` is that of what was asked; ``slow`` means: not on the event loop. ``settles`` says that nothing but the rules looks at an answer, and
+    that the same finding is always replaced by the same text: only then what its beginning goes out as is known before its end.
+    """
 
     scanners: TunedScanners
     replacement: Replacement = marker_of
     salt: bytes = b""
     slow: bool = False
+    settles: bool = True
+
+
+def _repeats(operator: Operator) -> bool:
+    """Whether it makes the same of the same each time: a cipher does not, nor a hash that is salted at random."""
+    return operator.operator in {"redact", "replace", "mask"} or (operator.operator == "hash" and bool(operator.key))
 
 
 def no_keys(name: str) -> bytes:
@@ -68,6 +78,7 @@ class DlpSource:
             self._replacement(policy, rules),
             self._salt,
             slow=any(not engine.repeats for engine in further),
+            settles=not further and all(map(_repeats, policy.operators)),
         )
 
     def _replacement(self, policy: ContentPolicy, rules: Scans) -> Replacement:

@@ -2,12 +2,13 @@
 
 A reply is believed in nothing but its text: the facts and stamps in it are verified like those of any passage, and must belong to the agent
 whose topic it came in on and to the dispatch it answers. When the policy epoch has moved on since authz decided, the same
-policies are asked again; here they can only refuse. The content policy is the one of that same epoch, read after the pull.
+policies are asked again; here they can only refuse. A draft of an answer is verified the same way, and is never one (`drafts`). The content policy is the one of that same epoch, read after the pull.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -34,12 +35,14 @@ from lockgate_workers.authz.decide import decide as authorise
 from lockgate_workers.authz.policy import PolicyDecisionPoint
 from lockgate_workers.authz.stage import DecisionPoints
 from lockgate_workers.dlp.decide import DlpOutcome, Question, decide
+from lockgate_workers.dlp.drafts import RULE_TOO_LARGE, of_draft
 from lockgate_workers.dlp.source import DlpContent
 from lockgate_workers.dlp.terms import asked, terms_for
-from lockgate_workers.ruling import Opened, Ruling, Verdict
+from lockgate_workers.ruling import Held, Opened, Ruling, Verdict, Withheld
 from lockgate_workers.scanning.content import day
 from lockgate_workers.scanning.findings import summary
 from lockgate_workers.scanning.reloading import InForce
+from lockgate_workers.stage import Drafted
 
 _DECISIONS: Final = {
     DlpOutcome.PASS: Decision.ALLOW,
@@ -48,7 +51,12 @@ _DECISIONS: Final = {
 }
 
 
-TOO_LARGE: Final = "response-too-large"
+TOO_LARGE: Final = RULE_TOO_LARGE
+_DRAFT: Final = b'"draft":'
+_TAIL: Final = 16
+"""Where a draft's number stands in a reply as the SDK writes it. Nothing but a short wait hangs on that."""
+_REMEMBERED: Final = 4_096
+"""Dispatches of which the newest draft is remembered."""
 
 
 class DlpStage:
@@ -63,6 +71,7 @@ class DlpStage:
         self._points = DecisionPoints(ledger)
         self._content = content
         self._clock = clock
+        self._seen = _Seen()
 
     async def queues(self) -> Sequence[Queue]:
         """One queue for each active agent."""
@@ -70,9 +79,8 @@ class DlpStage:
         return [agent(record.name).outbound for record in directory.agents.values() if record.active]
 
     def may_wait(self, delivery: Delivery) -> bool:
-        """Nothing waits here."""
-        del delivery
-        return False
+        """Drafts may: the next one says what they say, and more. Answers do not wait for them."""
+        return _DRAFT in delivery.body[-_TAIL:]
 
     def open(self, delivery: Delivery) -> Convoy:
         """The passage in a reply, if topic, dispatch and facts name the same agent and the same dispatch."""
@@ -84,30 +92,50 @@ class DlpStage:
             raise ChainRefusedError("a reply to another dispatch than its facts'")
         if not bytes(reply.passage.response):
             raise MalformedError("a reply without a response")
-        return Convoy(passages=(reply.passage,))
+        return Drafted(passages=(reply.passage,), number=reply.draft) if reply.draft else Convoy(passages=(reply.passage,))
 
     def verify(self, passage: Passage, verifier: ChainVerifier, now: int) -> Chain:
         """The stamps that the agent was given must be on it: an agent cannot answer what it was never asked."""
         return verifier.verify(passage, through=Role.INSPECTION, now=now)
 
     async def rule(self, batch: Sequence[Opened]) -> Sequence[Verdict]:
-        """Decide each under the directory of the moment."""
+        """Decide each under the directory of the moment. Of the drafts of one answer only the newest is looked at."""
         directory, point = await self._points.current()
         content = await self._content.current(directory.content)
         now = self._clock()
+        newest = self._seen.newest(batch)
 
         def decided() -> list[Verdict]:
-            return [self._one(opened, directory, point, content, now) for opened in batch]
+            return [
+                Held() if opened.draft and place not in newest else self._one(opened, directory, point, content, now)
+                for place, opened in enumerate(batch)
+            ]
 
-        return await asyncio.to_thread(decided) if content.slow else decided()
+        verdicts = await asyncio.to_thread(decided) if content.slow else decided()
+        self._seen.note(batch)
+        return verdicts
 
     def _one(self, opened: Opened, directory: Directory, point: PolicyDecisionPoint, content: DlpContent, now: int) -> Verdict:
         authorised = opened.chain.by(Role.AUTHZ)
         if authorised is None or authorised.epoch != directory.epoch:
             again = authorise(opened.chain.facts, directory, point, now)
             if again.decision is not Decision.ALLOW:
+                if opened.draft:
+                    return Withheld(again.rule, rules=again.rules, epoch=directory.epoch)
                 return Ruling(Decision.DENY, again.rule, rules=again.rules, epoch=directory.epoch)
-        return self._looked_at(opened, directory, content, now)
+        return (self._draft if opened.draft else self._looked_at)(opened, directory, content, now)
+
+    def _draft(self, opened: Opened, directory: Directory, content: DlpContent, now: int) -> Verdict:
+        facts = opened.chain.facts
+        return of_draft(
+            opened.passage.response,
+            content.scanners.tuned(facts.principal.tenant, facts.agent, day(now)),
+            terms_for(content.scanners.policy, asked(facts, directory)),
+            content.replacement,
+            epoch=directory.epoch,
+            most=self._most,
+            settles=content.settles,
+        )
 
     def _looked_at(self, opened: Opened, directory: Directory, content: DlpContent, now: int) -> Ruling:
         facts, epoch = opened.chain.facts, directory.epoch
@@ -138,6 +166,33 @@ class DlpStage:
         """No incident is reported to this gate."""
         del convoy, verifier
         raise ChainRefusedError("incidents are the outcome stage's")
+
+
+class _Seen:
+    """The newest draft of each dispatch that this worker has looked at: an older one says nothing new. Forgetting one costs a scan."""
+
+    def __init__(self) -> None:
+        self._numbers: OrderedDict[str, int] = OrderedDict()
+
+    def newest(self, batch: Sequence[Opened]) -> frozenset[int]:
+        """The places in ``batch`` of drafts that are worth a look: of each dispatch the highest number, and only if it is new."""
+        best: dict[str, tuple[int, int]] = {}
+        for place, opened in enumerate(batch):
+            if not opened.draft:
+                continue
+            dispatch = opened.chain.facts.dispatch_id
+            if opened.draft > max(self._numbers.get(dispatch, 0), best.get(dispatch, (0, 0))[0]):
+                best[dispatch] = opened.draft, place
+        return frozenset(place for _, place in best.values())
+
+    def note(self, batch: Sequence[Opened]) -> None:
+        """These were decided about."""
+        for opened in batch:
+            if opened.draft:
+                dispatch = opened.chain.facts.dispatch_id
+                self._numbers[dispatch] = max(opened.draft, self._numbers.pop(dispatch, 0))
+        while len(self._numbers) > _REMEMBERED:
+            self._numbers.popitem(last=False)
 
 
 def _obligations(opened: Opened) -> tuple[str, ...]:

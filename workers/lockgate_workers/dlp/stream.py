@@ -140,6 +140,19 @@ def released(text: str, scanner: Scans, hosts: Sequence[str] | None = None, repl
     return gate.close()
 
 
+def beginning(
+    text: str, scanner: Scans, hosts: Sequence[str] | None = None, replacement: Replacement = marker_of
+) -> tuple[str, tuple[Finding, ...]]:
+    """What of an unfinished text may go out already: a beginning of what `released` makes of any text that begins like this, and the findings in it.
+
+    Raises:
+        StreamBlockedError: the stream has to end, or nothing of it can go out.
+    """
+    gate = StreamGate(scanner, hosts, replacement)
+    gate._pieces.append(text)  # noqa: SLF001 - the same gate, fed at once and not closed
+    return gate._guarded(last=False), gate.findings  # noqa: SLF001
+
+
 def _findings(text: str, scanner: Scans, hosts: Sequence[str] | None) -> tuple[Finding, ...]:
     result = scanner.scan(text)
     if result.refusal is not None:

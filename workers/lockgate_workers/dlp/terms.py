@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lockgate_ledger.records import Directory
-from lockgate_schemas.content import EMPTY, ContentPolicy, Names, Operator, Shape
+from lockgate_schemas.content import EMPTY, ContentPolicy, Names, Operator, Shape, Streaming
 from lockgate_schemas.passage import Facts
 
 
@@ -34,7 +34,7 @@ class DlpTerms:
     ``links`` are the hosts that an answer may lead to (None: see `links`), ``operators`` what stands in the place of findings (the first whose ``finds`` fits),
     ``names`` whether and how a language model looks at it. ``shapes`` are those that speak of this caller, all equally specific: an
     answer may hold what any of them allows. ``closed`` says that shapes speak of this agent and action but none of this caller:
-    nothing structured may go out to them.
+    nothing structured may go out to them. ``streams`` says that the answer may be shown while it is being written.
     """
 
     asked: Asked = Asked()
@@ -43,6 +43,7 @@ class DlpTerms:
     closed: bool = False
     operators: tuple[Operator, ...] = ()
     names: Names = EMPTY.names
+    streams: bool = False
 
 
 def asked(facts: Facts, directory: Directory) -> Asked:
@@ -69,7 +70,12 @@ def terms_for(policy: ContentPolicy, asked: Asked) -> DlpTerms:
         closed=bool(about) and not fitting,
         operators=policy.operators,
         names=policy.names,
+        streams=any(_streams(one, asked) for one in policy.streams),
     )
+
+
+def _streams(one: Streaming, asked: Asked) -> bool:
+    return one.agent == asked.agent and one.action in {"", asked.action} and one.tenant in {"", asked.tenant}
 
 
 def _speaks_of(shape: Shape, asked: Asked) -> bool:

@@ -19,7 +19,7 @@ from lockgate_ledger.records import Directory
 from lockgate_schemas.envelope import event_of
 from lockgate_schemas.errors import ChainRefusedError, LockgateError
 from lockgate_schemas.names import Role
-from lockgate_schemas.passage import Convoy, Decision, Facts, Passage
+from lockgate_schemas.passage import STREAMED, Convoy, Decision, Facts, Passage
 from lockgate_schemas.stamping import Chain, ChainVerifier
 from lockgate_schemas.topics import INSPECTION, OUTCOMES, Queue
 from lockgate_workers.dlp import shapes
@@ -44,12 +44,12 @@ TAINTED: Final = "tainted"
 
 @dataclass(frozen=True, slots=True)
 class _Readable:
-    """A request that could be read: its place in the batch, its data, the scanner that holds for it, and what was asked."""
+    """A request that could be read: its place in the batch, its data, the scanner that holds for it, and what the answer is bound to."""
 
     place: int
     data: Any
     scanner: TunedScanner
-    asked: tuple[str, ...]
+    obliges: tuple[str, ...]
 
 
 class InspectionStage:
@@ -98,7 +98,7 @@ class InspectionStage:
                 # The door parsed it; that it does not parse here means that nobody has seen what the agent would read.
                 verdicts[place] = Ruling(Decision.BLOCK, "unreadable", epoch=directory.epoch, rules=scanner.digest)
             else:
-                readable.append(_Readable(place, data, scanner, _asked(data, facts, directory, content)))
+                readable.append(_Readable(place, data, scanner, _obliges(data, facts, directory, content)))
         decided = await content.gate.rule_many([(one.data, one.scanner) for one in readable])
         for one, found in zip(readable, decided, strict=True):
             verdicts[one.place] = _ruling(one, found, directory.epoch)
@@ -119,14 +119,18 @@ def _ruling(one: _Readable, found: InspectionDecision, epoch: int) -> Ruling:
         rules=one.scanner.digest,
         epoch=epoch,
         findings=summary(found.findings),
-        obligations=((TAINTED,) if decision is Decision.FLAG else ()) + one.asked,
+        obligations=((TAINTED,) if decision is Decision.FLAG else ()) + one.obliges,
         score=round(1_000 * found.score),
     )
 
 
-def _asked(data: Any, facts: Facts, directory: Directory, content: InspectionContent) -> tuple[str, ...]:
-    """What the question is about, where a shape ties answers to it: the gate that sees the answer does not see the question."""
+def _obliges(data: Any, facts: Facts, directory: Directory, content: InspectionContent) -> tuple[str, ...]:
+    """What the question is about, where a shape ties answers to it: the gate that sees the answer does not see the question.
+
+    And whether the agent may send drafts of its answer, which it learns from nothing else.
+    """
+    terms = terms_for(content.scanners.policy, asked(facts, directory))
     found: set[str] = set()
-    for shape in terms_for(content.scanners.policy, asked(facts, directory)).shapes:
+    for shape in terms.shapes:
         found.update(shapes.asked(data, shape, content.salt))
-    return tuple(sorted(found))
+    return ((STREAMED,) if terms.streams else ()) + tuple(sorted(found))

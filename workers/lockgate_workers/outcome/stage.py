@@ -12,7 +12,7 @@ from typing import Final
 
 from lockgate_broker.port import Delivery
 from lockgate_ledger.port import OutcomePort
-from lockgate_schemas.audit import incident_entry
+from lockgate_schemas.audit import decision_entry, incident_entry
 from lockgate_schemas.envelope import digest_of
 from lockgate_schemas.errors import ChainRefusedError, MalformedError
 from lockgate_schemas.names import Role
@@ -50,18 +50,18 @@ class OutcomeStage:
         """Reports of a dispatch may: the agent's answer, if it comes at once, says the same and more."""
         try:
             convoy = read_convoy(delivery.body)
-            return not convoy.incidents and all(_is_report(passage) for passage in convoy.passages)
+            return not (convoy.incidents or convoy.releases) and all(_is_report(passage) for passage in convoy.passages)
         except MalformedError:
             return False
 
     def open(self, delivery: Delivery) -> Convoy:
-        """Passages, and reports of incidents.
+        """Passages, and reports of incidents and of drafts.
 
         Left out is a report of a dispatch whose facts and statements, byte for byte, are in the log already: it says nothing new, so it is not worth
         its verification. Anything else in it, and it is verified like every message.
         """
         convoy = read_convoy(delivery.body)
-        if convoy.incidents or not self._written:
+        if convoy.incidents or convoy.releases or not self._written:
             return convoy
         return Convoy(passages=tuple(p for p in convoy.passages if not (_is_report(p) and self._is_written(p))))
 
@@ -111,8 +111,9 @@ class OutcomeStage:
             self._written.popitem(last=False)
 
     async def report(self, convoy: Convoy, verifier: ChainVerifier) -> None:
-        """Put incidents into the audit log. They end nothing: whoever forged the message would then decide that."""
+        """Put incidents into the audit log, and what was said of drafts. They end nothing: whoever sent the message would then decide that."""
         entries = [incident_entry(verifier.incident(one), one.stamp) for one in convoy.incidents]
+        entries += [decision_entry(*verifier.release(one), one.stamp) for one in convoy.releases]
         await self._ledger.incidents(entries)
 
 
