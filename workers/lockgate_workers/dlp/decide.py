@@ -12,13 +12,16 @@ A blocked decision carries no body. What the client is told about it is decided 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final
 
+import msgspec
+
 from lockgate_schemas.errors import MalformedError
-from lockgate_workers.dlp import json_body, links, markup, shapes
+from lockgate_workers.dlp import json_body, json_lists, links, markup, shapes
 from lockgate_workers.dlp.terms import NO_TERMS, DlpTerms
 from lockgate_workers.scanning.content import Scans
 from lockgate_workers.scanning.engines import repeatable
@@ -151,12 +154,15 @@ def _text(body: str, media_type: str, gate: _Gate) -> DlpDecision:
 
 
 def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
-    """Scan names and values each for itself, a value with its member's name before it, and put the redacted ones back."""
+    """Scan names and values each for itself, a value with its name before it, and lists as wholes; and put the redacted ones back."""
     document, beyond = _in_scope(_parsed(body), gate)
     found = _leaves(document)
-    cleaned = [json_body.Leaf(_without_active(leaf.text), leaf.lead) if "<" in leaf.text else leaf for leaf in found]
-    scanned = _scanned([one.scanned for one in cleaned], gate.scanner)
-    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, scanned, strict=True)]
+    cleaned = [msgspec.structs.replace(leaf, text=_without_active(leaf.text)) if "<" in leaf.text else leaf for leaf in found]
+    listed = json_lists.lists(cleaned)
+    scanned = _scanned([one.scanned for one in cleaned] + [one.text for one in listed], gate.scanner)
+    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, scanned, strict=False)]
+    for position, one in _across(listed, scanned[len(cleaned) :]):
+        results[position] = (*results[position], one)
     findings = (*beyond, *(finding for result in results for finding in result))
     _check_blocked(findings)
     released = [
@@ -168,9 +174,11 @@ def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
         return _decision(body, body, findings, media_type)
     new_body = json_body.rewritten(document, changed.get)
     clean = {
-        leaf.scanned for leaf, result, own in zip(cleaned, scanned, results, strict=True) if not result.findings and not own
+        leaf.scanned for leaf, result, own in zip(cleaned, scanned, results, strict=False) if not result.findings and not own
     }
-    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body)) if leaf.scanned not in clean], gate, findings)
+    again, known = _leaves(_parsed(new_body)), set(listed)
+    _check_residue([leaf.scanned for leaf in again if leaf.scanned not in clean], gate, findings)
+    _check_lists([one for one in json_lists.lists(again) if one not in known], gate, findings)
     return _decision(body, new_body, findings, media_type)
 
 
@@ -255,6 +263,17 @@ def _check_residue(texts: Sequence[str], gate: _Gate, findings: tuple[Finding, .
     for text, result in zip(texts, _scanned(texts, repeatable(gate.scanner)), strict=True):
         if any(not one.action.passes for one in (*result.findings, *_links(text, gate))):
             raise _BlockedError(RULE_RESIDUE, findings)
+
+
+def _across(listed: Sequence[json_lists.Listed], results: Sequence[ScanResult]) -> Iterator[tuple[int, Finding]]:
+    return chain.from_iterable(json_lists.across(one, result) for one, result in zip(listed, results, strict=True))
+
+
+def _check_lists(listed: Sequence[json_lists.Listed], gate: _Gate, findings: tuple[Finding, ...]) -> None:
+    """See `_check_residue`: the same for lists that are not as they were."""
+    results = _scanned([one.text for one in listed], repeatable(gate.scanner))
+    if any(not one.action.passes for _, one in _across(listed, results)):
+        raise _BlockedError(RULE_RESIDUE, findings)
 
 
 def _decision(before: str, after: str, findings: tuple[Finding, ...], media_type: str) -> DlpDecision:
