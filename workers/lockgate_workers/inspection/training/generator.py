@@ -142,7 +142,9 @@ _PLACED: Final = frozenset({"sides", "deeds", "asides"})
 _CARRIED: Final = 0.3
 _DISGUISED: Final = 0.12
 _CAPITAL: Final = 0.6
-_OFTEN: Final = frozenset({"documents", "code", "defences", "advice", "chatter", "abroad", "tables", "prose", "chat"})
+_OFTEN: Final = frozenset(
+    {"documents", "code", "defences", "advice", "chatter", "abroad", "tables", "prose", "chat", "trade", "prompts", "security"}
+)
 _ABOUT: Final = 5
 """Texts about attacks, and texts that speak to their reader, are so many times as frequent as their templates: there are few of them."""
 
