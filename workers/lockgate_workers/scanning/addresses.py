@@ -28,11 +28,24 @@ _COUNTED: Final = frozenset(
 _ENDS: Final = frozenset({"0", "255"})
 """What the last number of a machine's address is not: the network itself, and all of it."""
 _RESOLVERS: Final = frozenset({"208.67.222.222", "208.67.220.220", "149.112.112.112"})
+_PROTOCOLS: Final = ipaddress.IPv4Network("192.0.0.0/24")
+_DISTINCT: Final = 3
+"""Different numbers of an address: one or two of them again and again are typed by hand."""
 _SHORTEST: Final = 10
 _GROUP_LONG: Final = 4
 _SPECIAL_SIX: Final = tuple(
     ipaddress.IPv6Network(one)
-    for one in ("::/8", "64:ff9b::/32", "100::/8", "2001::/23", "2001:db8::/32", "2002::/16", "fe80::/10")
+    for one in (
+        "::/8",
+        "64:ff9b::/32",
+        "100::/8",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "2620:4f:8000::/48",
+        "fe80::/10",
+        "fec0::/10",
+    )
 )
 _ROLES: Final = frozenset(
     "user username users you me name ubuntu debian runner node app apps vscode public default shared path foo bar baz qux spam eggs jdoe "  # noqa: SIM905 - a list of so many reads worse
@@ -60,7 +73,7 @@ _GIVEN: Final = frozenset(
     "josh joshua juan judy jules julia julian julie julien jürgen karen karin karl kate katie keith kelly ken kenneth kevin kim kirk klaus kurt kyle lance "
     "larry lars laura lauren laurent lea lee lena leo leon leonard lewis liam lily linda linus lisa liz lou louis luca lucas lucy luigi luis luke "
     "lynn mallory manuel marc marcel marco marcus maria marie mario marion mark markus martha martin marvin mary mat mats matt matthew max maxim maya mel "
-    "mia michael michel miguel mike milan mitch mona monica morgan moritz nancy nat nate nathan neal ned neil nelson niall nick nicolas nicole nigel nikita "
+    "mia michael michel miguel mike milan mitch mona monica monty morgan moritz nancy nat nate nathan neal ned neil nelson niall nick nicolas nicole nigel nikita "
     "nils nina noah noel nora norman olaf oleg olga oliver olivia omar oscar otto owen pablo pam pat patricia patrick paul paula pedro peggy penny pete peter phil "
     "philip philipp pierre rachel ralph ramon randy raul ray raymond rebecca rene rich richard rick ricky rob robert roberto robin rod roger roland roman ron ronald rosa "
     "rose ross roy rudolf rupert russ ruth ryan sally sam samantha samuel sandra sandy sara sarah sasha scott sean sebastian serge sergey sharon shawn sheila "
@@ -105,7 +118,9 @@ def is_public(text: str) -> bool:
     address = _v4(text)
     if address is None or not address.is_global or address.is_multicast:
         return False
-    return len(text) >= _SHORTEST and text not in _RESOLVERS | _COUNTED and text.rpartition(".")[2] not in _ENDS
+    parts = text.split(".")
+    stands_in = text in _COUNTED or len(set(parts)) < _DISTINCT or address in _PROTOCOLS
+    return len(text) >= _SHORTEST and text not in _RESOLVERS and not stands_in and parts[-1] not in _ENDS
 
 
 def is_six(text: str) -> bool:

@@ -31,6 +31,7 @@ _LUHN_MAX_DIGIT: Final = 9
 _CARD_DISTINCT: Final = 2
 _WRAPPED_ENTROPY: Final = 4.4
 _WRAPPED_SLASHES: Final = 6
+_ALPHABET: Final = "ABCDEFGHIJKLM"
 _SIGNS: Final = "!@#$%^&*?~+"
 _IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
@@ -105,12 +106,13 @@ def basic_credentials(text: str) -> bool:
 
 
 def wrapped_base64(text: str) -> bool:
-    """A full line of binary data in base64: every kind of character, no path and no words. Hexadecimal and names are not."""
+    """A full line of binary data in base64: every kind of character, no path no words and no alphabet. Hexadecimal and names are not."""
     kinds = (str.isupper, str.islower, str.isdigit)
     return (
         all(any(kind(one) for one in text) for kind in kinds)
         and entropy(text) >= _WRAPPED_ENTROPY
         and text.count("/") <= _WRAPPED_SLASHES
+        and _ALPHABET not in text.upper()
     )
 
 
