@@ -143,7 +143,21 @@ _CARRIED: Final = 0.3
 _DISGUISED: Final = 0.12
 _CAPITAL: Final = 0.6
 _OFTEN: Final = frozenset(
-    {"documents", "code", "defences", "advice", "chatter", "abroad", "tables", "prose", "chat", "trade", "prompts", "security"}
+    {
+        "documents",
+        "code",
+        "defences",
+        "advice",
+        "chatter",
+        "abroad",
+        "tables",
+        "prose",
+        "chat",
+        "trade",
+        "prompts",
+        "security",
+        "essays",
+    }
 )
 _ABOUT: Final = 5
 """Texts about attacks, and texts that speak to their reader, are so many times as frequent as their templates: there are few of them."""
