@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockgate_workers.dlp.links import RULE_HIDDEN, RULE_LINK, TooManyLinksError, defanged, elsewhere
+from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.dlp.links import RULE_HIDDEN, RULE_LINK, TooManyLinksError, check_hosts, defanged, elsewhere
 
 HOSTS = ("docs.example.org", ".wiki.example.org")
 
@@ -105,6 +106,32 @@ def test_an_address_that_hides_its_host_is_removed(text: str) -> None:
 )
 def test_without_a_list_only_what_is_fetched_by_itself(text: str, found: int) -> None:
     assert len(elsewhere(text, None)) == found
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "https://example.org",
+        "*.example.org",
+        "example.org/docs",
+        "example.org:443",
+        "a@example.org",
+        "",
+        ".",
+        "ex ample.org",
+        "e..org",
+        "e.org.",
+    ],
+)
+def test_what_is_no_host_is_not_taken_for_one(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"links\[1\]") as refused:
+        check_hosts(("example.org", host))
+    assert not host.strip(".") or host not in str(refused.value)
+
+
+def test_hosts_are_names_and_suffixes() -> None:
+    check_hosts(None)
+    check_hosts((*HOSTS, "localhost", "Docs.Example.ORG", "xn--bcher-kva.example", "10.0.0.7"))
 
 
 def test_nothing_of_the_address_is_kept_in_the_finding() -> None:

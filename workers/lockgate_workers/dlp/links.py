@@ -18,6 +18,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
+from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.dlp.spots import Spots
 from lockgate_workers.scanning.findings import Action, Finding, Severity
 
@@ -60,6 +61,7 @@ _LEAD_OUT: Final = _RUNS | {"file", "ftp", "ws", "wss", "blob", "filesystem", "v
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _DROPPED: Final = dict.fromkeys([*range(0x21), 0x7F, 0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF])
 _AUTHORITY: Final = re.compile(r"/*([^/?#]*)")
+_LISTED: Final = re.compile(r"\.?[a-z0-9\-]+(?:\.[a-z0-9\-]+)*")
 _HOST: Final = re.compile(r"([a-z0-9.\-]+)(?::[0-9]*)?")
 _PARENTHESES: Final = re.compile(r"\\.|[()]", re.DOTALL)
 _DEEPEST: Final = 32
@@ -111,6 +113,19 @@ def elsewhere(text: str, hosts: Collection[str] | None) -> tuple[Finding, ...]:
     if not any(sign in text for sign in _SIGNS):
         return ()
     return tuple(_findings(text, frozenset(one.lower() for one in hosts or ()), every=hosts is not None))
+
+
+def check_hosts(hosts: Collection[str] | None) -> None:
+    """Refuse a list with something in it that no address has for a host: such an entry allows nothing, and nobody would know why.
+
+    Raises:
+        ConfigurationError: says which entry; it is not quoted.
+    """
+    for place, host in enumerate(hosts or ()):
+        if _LISTED.fullmatch(host.lower()) is None:
+            raise ConfigurationError(
+                f"content policy: links[{place}] is not the name of a host: write example.org, or .example.org for all below it"
+            )
 
 
 def defanged(rule: str, value: str) -> str:
