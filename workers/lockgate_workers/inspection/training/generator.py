@@ -64,7 +64,10 @@ class Phrases:
 
         self._slots |= {f"own{tongue}{name}": [apart(str(choice)) for choice in choices] for name, choices in own.items()}
         self._attacks.setdefault("tongues", []).extend(map(apart, part["attacks"]))
-        self._benign.setdefault("tongues", []).extend(map(apart, part["honest"]))
+        honest = [apart(text) for text in part["honest"]]
+        self._slots[f"own{tongue}said"] = honest
+        said = f"{{own{tongue}said}}"
+        self._benign.setdefault("tongues", []).extend((*honest, *(" ".join([said] * count) for count in _SAID)))
 
     def rows(self, each: int) -> list[Row]:
         """Return the rows, with about ``each`` of every template (a template without a slot counts once)."""
@@ -139,6 +142,8 @@ _ATTACKS: Final = frozenset({"attacks", "abroad"})
 _BARE: Final = frozenset({"requests", "languages", "smalltalk", "tongues"})
 _PLACED: Final = frozenset({"sides", "deeds", "asides"})
 """Sentences that mean something inside a text of somebody else only: they never stand alone."""
+_SAID: Final = (2, 3, 5)
+"""Texts of so many honest sentences are made in each language."""
 _CARRIED: Final = 0.3
 _DISGUISED: Final = 0.12
 _CAPITAL: Final = 0.6
@@ -157,6 +162,10 @@ _OFTEN: Final = frozenset(
         "prompts",
         "security",
         "essays",
+        "blobs",
+        "shots",
+        "played",
+        "toolcalls",
     }
 )
 _ABOUT: Final = 5
