@@ -380,6 +380,32 @@ class Words:
         return tuple(map(self.scan, texts))
 
 
+class Answers:
+    """Answers whatever it is told, text by text."""
+
+    digest = "0" * 64
+    rules = ()
+
+    def __init__(self, *results: ScanResult) -> None:
+        self._results = results
+
+    def scan(self, _text: str) -> ScanResult:
+        return self._results[0]
+
+    def scan_all(self, _texts: Sequence[str]) -> tuple[ScanResult, ...]:
+        return self._results
+
+
+@pytest.mark.parametrize("media", [PLAIN, JSON, HTML])
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_scanner_that_answers_about_other_texts_lets_nothing_pass(media: str, count: int) -> None:
+    assert is_blocked(decide('"x"', media, Answers(*[ScanResult()] * count)), Refusal.ENGINE)
+
+
+def test_a_refusal_counts_on_whichever_text_it_stands() -> None:
+    assert is_blocked(decide('{"a":"b"}', JSON, Answers(ScanResult(), ScanResult(refusal=Refusal.TIME))), Refusal.TIME)
+
+
 def test_what_a_redaction_leaves_does_not_run() -> None:
     nothing = lambda _value, _found: ""  # noqa: E731 - the operator `redact`
     found = decide("<imgQQ src=x>", PLAIN, Words("QQ"), replacement=nothing)

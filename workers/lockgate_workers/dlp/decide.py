@@ -25,7 +25,7 @@ from lockgate_workers.dlp import json_body, json_lists, links, markup, shapes
 from lockgate_workers.dlp.terms import NO_TERMS, DlpTerms
 from lockgate_workers.scanning.content import Scans
 from lockgate_workers.scanning.engines import repeatable
-from lockgate_workers.scanning.findings import Action, Finding, ScanResult, Severity, strongest
+from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity, strongest
 from lockgate_workers.scanning.redact import Replacement, marker_of, redact
 
 RULE_CLEAN: Final = "clean"
@@ -244,10 +244,13 @@ def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
 
 
 def _scanned(texts: Sequence[str], scanner: Scans) -> tuple[ScanResult, ...]:
-    """Scan, or block when the scan was refused. One budget holds for all texts, so a refusal stands on the first."""
+    """Scan, or block when the scan was refused, or answered about something else than what it was asked about."""
     results = scanner.scan_all(texts)
-    if results and results[0].refusal is not None:
-        raise _BlockedError(results[0].refusal.value)
+    if len(results) != len(texts):
+        raise _BlockedError(Refusal.ENGINE.value)
+    refusal = next((one.refusal for one in results if one.refusal is not None), None)
+    if refusal is not None:
+        raise _BlockedError(refusal.value)
     return results
 
 
