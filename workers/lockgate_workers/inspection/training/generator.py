@@ -69,6 +69,11 @@ class Phrases:
         said = f"{{own{tongue}said}}"
         self._benign.setdefault("tongues", []).extend((*honest, *(" ".join([said] * count) for count in _SAID)))
 
+    @property
+    def slots(self) -> frozenset[str]:
+        """The names that are filled in."""
+        return frozenset(self._slots)
+
     def rows(self, each: int) -> list[Row]:
         """Return the rows, with about ``each`` of every template (a template without a slot counts once)."""
         return [*self._attack_rows(each), *self._benign_rows(each)]
