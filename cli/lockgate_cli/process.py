@@ -126,7 +126,15 @@ def _alert_sender(home: Home, ledger: Ledger, holder: str) -> AlertSender:
     for one in channels.values():
         one.check()
     every = home.config.limits.sweep_every
-    return AlertSender(ledger.alerts, channels, clock=clock, random=random.random, holder=holder, every=every)
+    return AlertSender(
+        ledger.alerts,
+        channels,
+        clock=clock,
+        random=random.random,
+        holder=holder,
+        every=every,
+        retention=home.config.alerts.retention,
+    )
 
 
 async def _gate(home: Home, role: Role, ledger: Ledger) -> Stage:

@@ -90,6 +90,7 @@ class Rulebook:
             ConfigurationError: it does not parse, a pack cannot be used, an example does not behave, or it names a rule nobody has.
         """
         policy = parse_content(text)
+        links.check_hosts(policy.links)
         record = ContentRecord(text, 0, content_digest(text))
         requests, answers = self.inspection()(record), self.dlp()(record)
         check_required(answers.scanners.scanner, policy)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from lockgate_ledger import alert_outbox, alerting, leasing
-from lockgate_ledger.alert_records import AlertRecord, Due, Tried
+from lockgate_ledger import alert_keeping, alert_outbox, alerting, leasing
+from lockgate_ledger.alert_records import AlertRecord, Due, Retention, Tried
 from lockgate_ledger.audit import AuditWriter
 from lockgate_ledger.engine import Store
 from lockgate_ledger.records import Directory
@@ -93,6 +93,10 @@ class AlertDesk:
         """See `AlertPort.forget`."""
         return await self._store.write(partial(alerting.forget, now=now))
 
+    async def prune(self, now: int, retention: Retention) -> int:
+        """See `AlertPort.prune`."""
+        return await self._store.write(partial(alert_keeping.prune, now=now, retention=retention))
+
     # --- the operator's side --------------------------------------------------------------------------------------
 
     async def newest(self, limit: int, *, open_only: bool = False) -> list[AlertRecord]:
@@ -102,6 +106,10 @@ class AlertDesk:
     async def alert(self, number: int) -> AlertRecord | None:
         """See `AlertDeskPort.alert`."""
         return await self._store.read(partial(alert_outbox.one, number=number))
+
+    async def open_by_kind(self) -> Mapping[str, int]:
+        """See `AlertDeskPort.open_by_kind`."""
+        return await self._store.read(alert_keeping.open_by_kind)
 
     async def acknowledge(self, number: int, *, by: str, note: str, now: int) -> None:
         """See `AlertDeskPort.acknowledge`."""

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+DAY: Final = 86_400_000
+"""Milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many milliseconds alerts are kept: ``seen`` ones from when somebody acknowledged them, ``unseen`` ones from when they were raised."""
+
+    seen: int = 90 * DAY
+    unseen: int = 365 * DAY
 
 
 class DeliveryState(StrEnum):

@@ -6,10 +6,10 @@ go on as if the answer had been yes. Times are milliseconds since 1970 and are p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from lockgate_ledger.alert_records import AlertRecord, Due, Tried
+from lockgate_ledger.alert_records import AlertRecord, Due, Retention, Tried
 from lockgate_ledger.records import (
     AcceptResult,
     AgentRecord,
@@ -142,6 +142,10 @@ class AlertPort(Protocol):
         """Drop occurrences that no window reaches back to any more; return how many."""
         ...
 
+    async def prune(self, now: int, retention: Retention) -> int:
+        """Drop some of the alerts that are older than that and on which nothing depends any more; return how many, 0 when there are none left."""
+        ...
+
 
 class AlertDeskPort(Protocol):
     """The operator's side of alerts."""
@@ -152,6 +156,10 @@ class AlertDeskPort(Protocol):
 
     async def alert(self, number: int) -> AlertRecord | None:
         """One alert, or nothing."""
+        ...
+
+    async def open_by_kind(self) -> Mapping[str, int]:
+        """How many alerts nobody has acknowledged, by kind (an alert's ``on``, or ``test``)."""
         ...
 
     async def acknowledge(self, number: int, *, by: str, note: str, now: int) -> None:

@@ -8,8 +8,9 @@ recorded late is not taken for a burst. Keeping the counts is the ledger's matte
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from lockgate_schemas.audit import AuditEntry, EntryKind
@@ -30,6 +31,17 @@ OVER_BUDGET: Final = frozenset({"scan-size", "scan-work", "scan-time", "scan-fin
 
 TEST: Final = "test"
 """The kind, and the name, of an alert that an operator raises to see whether it arrives."""
+
+SEVERITIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "broken-pack": "critical",  # a gate holds its messages until somebody mends it
+        "scanner-over-budget": "high",
+        "dlp-block": "high",
+        "rule-trigger": "medium",
+        TEST: "low",
+    }
+)
+"""How soon somebody should look at an alert of each kind."""
 
 _AT_ONCE: Final = "alert"
 _ASKING: Final = frozenset({"flag", _AT_ONCE, "redact", "block"})

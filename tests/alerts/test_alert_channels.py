@@ -22,7 +22,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from lockgate_broker.private_files import write_private
-from lockgate_ledger.alert_records import Evidence
+from lockgate_ledger.alert_records import DAY, Evidence, Retention
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.alerts.channels import Surroundings, channel
 from lockgate_workers.alerts.destinations import AlertSettings, Email, Slack, Webhook
@@ -287,6 +287,15 @@ def test_settings_are_read(kind: str) -> None:
     [destination] = msgspec.convert({"destinations": [GOOD[kind]]}, AlertSettings).destinations
     assert destination.name == "a"
     assert not destination.allow_private
+
+
+def test_alerts_are_kept_for_days_and_open_ones_not_shorter() -> None:
+    settings = msgspec.convert({"keep_days": 15, "keep_open_days": 30}, AlertSettings)
+    assert settings.retention == Retention(15 * DAY, 30 * DAY)
+    assert AlertSettings().retention == Retention()
+    for wrong in ({"keep_days": 14}, {"keep_open_days": 89}, {"keep_days": 90, "keep_open_days": 5_000}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(wrong, AlertSettings)
 
 
 @pytest.mark.parametrize(

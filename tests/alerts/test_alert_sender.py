@@ -13,7 +13,7 @@ from alert_receivers import NOW, alert
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate_ledger.alert_records import AlertRecord, DeliveryState
+from lockgate_ledger.alert_records import DAY, AlertRecord, DeliveryState, Retention
 from lockgate_ledger.ledger import Ledger
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.errors import ConfigurationError, LedgerError, UnavailableError
@@ -205,6 +205,27 @@ async def test_a_burst_goes_out_in_one_round(ledger: Ledger, clock: Clock) -> No
     pager = Fake()
     await sender(ledger, clock, pager=pager).round()
     assert sorted(pager.reached) == list(range(1, 41))
+
+
+async def test_old_alerts_go_and_nothing_goes_twice(ledger: Ledger, clock: Clock) -> None:
+    pager = Fake()
+    for number in range(1, 4):
+        await ledger.alerts.raise_test("pager", clock.now)
+        await ledger.alerts.acknowledge(number, by="anna", note="", now=clock.now)
+    one = AlertSender(
+        ledger.alerts,
+        {"pager": pager},
+        clock=clock,
+        random=lambda: 1.0,
+        holder="one",
+        every=10,
+        retention=Retention(20 * DAY, 20 * DAY),
+    )
+    await one.round()
+    clock.now += 20 * DAY + 1
+    await one.round()
+    assert [alert.number for alert in await ledger.alerts.newest(10)] == [3]
+    assert sorted(pager.reached) == [1, 2, 3]
 
 
 async def test_a_gate_that_cannot_build_its_scanner_lets_nothing_pass_and_people_are_told(ledger: Ledger, clock: Clock) -> None:

@@ -44,11 +44,9 @@ def wait_gone(pid: int, bound: float) -> bool:
     return False
 
 
-async def test_it_starts_within_a_second_and_stops_leaving_nothing(tmp_path: Path) -> None:
-    before = time.monotonic()
+async def test_it_starts_and_stops_leaving_nothing(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path / "broker")
     await server.start()
-    assert time.monotonic() - before < 1.0
     process = psutil.Process(server.pid)
     watchers = process.children()
     await server.stop()

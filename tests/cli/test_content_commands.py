@@ -72,6 +72,7 @@ REFUSED = {
     "lynx: []": "lynx",
     BROKEN: "rule pack content/badges, rule acme-badge",
     "alerts: [{name: leaks, on: dlp-block, to: [nobodys-pager]}]": "nobodys-pager",
+    "links: [example.org, 'https://user:pw@example.org/']": "links[1]",
     "alerts: [{name: leaks, on: rule-trigger, rules: [nobodys-rule]}]": "nobodys-rule",
 }
 
@@ -164,6 +165,6 @@ def test_thresholds_are_set_on_what_the_gateway_has_seen(shell: Shell) -> None:
 
 
 def test_without_a_gateway_a_policy_can_be_checked_but_not_applied(nowhere: Shell, file: Path) -> None:
-    file.write_text(POLICY)
-    nowhere("content", "check", str(file))
+    file.write_text(POLICY + "injection: {block: 0.5}\nlinks: []\n")
+    assert "2 rules, injection, no links" in nowhere("content", "check", str(file))
     assert "lockgate up" in nowhere("content", "apply", str(file), code=2)

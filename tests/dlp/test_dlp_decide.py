@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -24,12 +25,12 @@ from lockgate_workers.dlp.decide import (
     Question,
     decide,
 )
-from lockgate_workers.dlp.markup import text_of
+from lockgate_workers.dlp.markup import clean_html, text_of
 from lockgate_workers.dlp.shapes import RULE_ASKED, RULE_FIELD, RULE_ROW, asked
 from lockgate_workers.dlp.terms import Asked, DlpTerms, terms_for
 from lockgate_workers.scanning.content import TunedScanners
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
-from lockgate_workers.scanning.findings import Refusal
+from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity
 from lockgate_workers.scanning.loading import load_scanner
 
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -80,6 +81,30 @@ def test_active_markup_in_plain_text_is_taken_out_and_the_rest_stays(scanner: Sc
 
 def test_a_lone_surrogate_is_malformed(scanner: Scanner) -> None:
     assert is_blocked(decide("a\ud800", PLAIN, scanner), RULE_MALFORMED)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x\r\nset-cookie: a=b+json",
+        "application/x y+json",
+        "application/text/html, application/json, x+json",
+        "application/+json",
+        "application/x\u2028+json",
+        "application/" + "x" * 200 + "+json",
+        "application/vnd.x\x00+json",
+        "application/<x>+json",
+    ],
+)
+def test_a_media_type_is_a_token_and_nothing_that_a_header_could_be_ended_with(content_type: str, scanner: Scanner) -> None:
+    assert is_blocked(decide("{}", content_type, scanner), RULE_MEDIA_TYPE)
+
+
+def test_a_media_type_of_json_keeps_its_name(scanner: Scanner) -> None:
+    assert (
+        decide("{}", "Application/VND.acme.order-2+JSON; charset=utf-8", scanner).content_type
+        == "application/vnd.acme.order-2+json"
+    )
 
 
 # --- media types ------------------------------------------------------------------------------------------------------
@@ -324,6 +349,77 @@ def test_what_no_shape_can_be_held_against_does_not_go_out(scanner: Scanner) -> 
 def test_an_error_is_a_sentence_and_of_no_shape(scanner: Scanner) -> None:
     found = decide("no such order", PLAIN, scanner, terms(shapes=ORDERS), Question(failed=True))
     assert found.decision is DlpOutcome.PASS
+
+
+def test_an_error_is_no_way_round_a_shape(scanner: Scanner) -> None:
+    failed = Question(failed=True)
+    assert is_blocked(decide("x" * 1_001, PLAIN, scanner, terms(shapes=ORDERS), failed), RULE_SHAPE)
+    as_asked = decide(ANSWER, JSON, scanner, terms(shapes=ORDERS))
+    as_error = decide(ANSWER, JSON, scanner, terms(shapes=ORDERS), failed)
+    assert as_asked.body != ANSWER
+    assert as_error == as_asked
+    closed = terms(shapes=(Shape(agent="orders", roles=("lead",)),))
+    assert is_blocked(decide("{}", JSON, scanner, closed, failed), RULE_SHAPE)
+
+
+class Words:
+    """Finds one word and redacts it."""
+
+    digest = "0" * 64
+    rules = ()
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def scan(self, text: str) -> ScanResult:
+        start = text.find(self._word)
+        end = start + len(self._word)
+        return ScanResult((Finding("word", start, end, Severity.HIGH, Action.REDACT, "0" * 64),) if start >= 0 else ())
+
+    def scan_all(self, texts: Sequence[str]) -> tuple[ScanResult, ...]:
+        return tuple(map(self.scan, texts))
+
+
+class Answers:
+    """Answers whatever it is told, text by text."""
+
+    digest = "0" * 64
+    rules = ()
+
+    def __init__(self, *results: ScanResult) -> None:
+        self._results = results
+
+    def scan(self, _text: str) -> ScanResult:
+        return self._results[0]
+
+    def scan_all(self, _texts: Sequence[str]) -> tuple[ScanResult, ...]:
+        return self._results
+
+
+@pytest.mark.parametrize("media", [PLAIN, JSON, HTML])
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_scanner_that_answers_about_other_texts_lets_nothing_pass(media: str, count: int) -> None:
+    assert is_blocked(decide('"x"', media, Answers(*[ScanResult()] * count)), Refusal.ENGINE)
+
+
+def test_a_refusal_counts_on_whichever_text_it_stands() -> None:
+    assert is_blocked(decide('{"a":"b"}', JSON, Answers(ScanResult(), ScanResult(refusal=Refusal.TIME))), Refusal.TIME)
+
+
+def test_what_a_redaction_leaves_does_not_run() -> None:
+    nothing = lambda _value, _found: ""  # noqa: E731 - the operator `redact`
+    found = decide("<imgQQ src=x>", PLAIN, Words("QQ"), replacement=nothing)
+    assert found.body == "[REMOVED:markup]"
+    found = decide('{"a":"<svgQQ/onload=x()>"}', JSON, Words("QQ"), replacement=nothing)
+    assert found.body == '{"a":"[REMOVED:markup]"}'
+
+
+def test_a_redaction_over_a_quote_does_not_open_what_was_quoted() -> None:
+    page = '<a title="&lt;img src=x onerror=x()&gt; QQ">a</a><b>" onclick=</b>'
+    found = decide(page, HTML, Words('title="'), replacement=lambda _value, _found: "")
+    assert found.decision in {DlpOutcome.REDACT, DlpOutcome.BLOCK}
+    assert "<img" not in found.body
+    assert found.body == clean_html(found.body)
 
 
 @pytest.mark.parametrize(

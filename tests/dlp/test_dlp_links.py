@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockgate_workers.dlp.links import RULE_HIDDEN, RULE_LINK, TooManyLinksError, defanged, elsewhere
+from lockgate_schemas.errors import ConfigurationError
+from lockgate_workers.dlp.links import RULE_HIDDEN, RULE_LINK, TooManyLinksError, check_hosts, defanged, elsewhere
 
 HOSTS = ("docs.example.org", ".wiki.example.org")
 
@@ -105,6 +108,32 @@ def test_without_a_list_only_what_is_fetched_by_itself(text: str, found: int) ->
     assert len(elsewhere(text, None)) == found
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "https://example.org",
+        "*.example.org",
+        "example.org/docs",
+        "example.org:443",
+        "a@example.org",
+        "",
+        ".",
+        "ex ample.org",
+        "e..org",
+        "e.org.",
+    ],
+)
+def test_what_is_no_host_is_not_taken_for_one(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"links\[1\]") as refused:
+        check_hosts(("example.org", host))
+    assert not host.strip(".") or host not in str(refused.value)
+
+
+def test_hosts_are_names_and_suffixes() -> None:
+    check_hosts(None)
+    check_hosts((*HOSTS, "localhost", "Docs.Example.ORG", "xn--bcher-kva.example", "10.0.0.7"))
+
+
 def test_nothing_of_the_address_is_kept_in_the_finding() -> None:
     (found,) = elsewhere("![x](https://evil.test/?q=hunter2)", HOSTS)
     assert found.evidence == ""
@@ -140,7 +169,9 @@ _pieces = st.sampled_from(
 
 @given(
     st.lists(_pieces, max_size=14).map("".join),
-    st.sampled_from(["{}", "![x]({})", "[x]({})", "[x]\n\n[x]: {}", "<{}>", "a [b [c]({})]({})"]),
+    st.sampled_from(
+        ["{}", "![x]({})", "[x]({})", "[x]\n\n[x]: {}", "<{}>", "a [b [c]({})]({})", "[x](<{}>)", "> ![x](\n> {})"]
+    ),
 )
 def test_no_markdown_parser_finds_another_host(address: str, frame: str) -> None:
     out = treated(frame.format(address, address))
@@ -150,6 +181,107 @@ def test_no_markdown_parser_finds_another_host(address: str, frame: str) -> None
             target = str(token.attrGet(name) or "")
             if target.lower().startswith(("http:", "https:", "//")):
                 assert (urlsplit(target).hostname or "").rstrip(".") in {"", "docs.example.org"}, out
+
+
+def _as_a_browser(address: str) -> str:
+    """The host that a browser makes of an attribute's value (WHATWG URL), as far as that matters here."""
+    read = address.strip("".join(map(chr, range(0x21)))).translate(dict.fromkeys(map(ord, "\t\n\r"))).replace("\\", "/")
+    found = re.match(r"(?:https?:/*|//)([^/?#]*)", read, re.IGNORECASE)
+    return "" if found is None else found[1].rpartition("@")[2].partition(":")[0].rstrip(".").strip().lower()
+
+
+class _Addresses(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in {"href", "src"}]
+
+
+@given(
+    st.lists(_pieces, max_size=14).map("".join),
+    st.sampled_from(
+        ['<a href="{}">', "<a href='{}'>", "<a href={} >", '<a title=">" href="{}">', '<b x="<" y=\'>\'\nhref="{}">']
+    ),
+)
+def test_no_browser_finds_another_host_in_a_tag(address: str, frame: str) -> None:
+    parser = _Addresses()
+    parser.feed(out := treated(frame.format(address)))
+    parser.close()
+    for one in parser.found:
+        host = _as_a_browser(one)
+        assert host in {"", "docs.example.org"} or not re.fullmatch(r"[a-z0-9.\-]+", host), out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # What follows the allowed host still belongs to the address: it is a user name, and the host comes after it.
+        "<a href='https://docs.example.org)@evil.test/'>",
+        "[x](<https://docs.example.org)@evil.test/>)",
+        "[x](<https://docs.example.org @evil.test/>)",
+        "[x](https://docs.example.org'@evil.test/)",
+        '[x](https://docs.example.org"@evil.test/)',
+        "[x](https://docs.example.org]@evil.test/)",
+        "[x](https://docs.example.org<@evil.test/)",
+        '<a href="https://docs.example.org\'@evil.test/">',
+        '<a href="https://docs.example.org @evil.test/">',
+        "[x](https://docs.example.org:" + "a" * 600 + "@evil.test/)",
+        # A backslash is a slash in a tag, and hides a sign in Markdown.
+        '<a href="https://evil.test\\.wiki.example.org/">',
+        "[x](https://evil.test\\.wiki.example.org/)",
+        # Blanks that a browser leaves out, more of them than anybody writes.
+        "<a href='h" + "\t" * 70 + "ttps://evil.test/'>",
+        '<b style="background:url(&quot;https://evil.test/&quot;)">',
+        "<a href='/' ping='/count https://evil.test/'>",
+        "<a srcset='/a.png 1x, https://evil.test/b.png 2x'>",
+    ],
+)
+def test_an_address_ends_where_a_renderer_ends_it(text: str) -> None:
+    assert [one.rule for one in elsewhere(text, HOSTS)] == [RULE_HIDDEN]
+    assert "evil.test" not in treated(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> ![x](\n> https://evil.test/p)",
+        "> ![x][r]\n>\n> [r]:\n> https://evil.test/p",
+        "![" + "a " * 3_000 + "](https://evil.test/p)",
+        "![[https://evil.test/p]]",
+        "<img\n alt='" + "a " * 3_000 + "' src='https://evil.test/p'>",
+        '<b x=">" style="background:url(https://evil.test/p)">',
+        "> <b\n> style='background:url(https://evil.test/p)'>",
+    ],
+)
+@pytest.mark.parametrize("hosts", [None, HOSTS])
+def test_an_image_is_found_wherever_its_address_stands(text: str, hosts: tuple[str, ...] | None) -> None:
+    (found,) = elsewhere(text, hosts)
+    assert (found.rule, text[found.start : found.end]) == (RULE_LINK, "https://evil.test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](javascript:alert(1))",
+        "[x](java&#115;cript:alert(1))",
+        "[x](JAVAscript\\:alert(1))",
+        "<javascript:alert(1)>",
+        "<a href='&#106;avascript:alert(1)'>",
+        "<a href=' java\tscript:alert(1)'>",
+        "[r]: data:text/html;base64,eA==",
+        "[x](vbscript:x)",
+    ],
+)
+def test_what_runs_is_removed_though_links_are_left_alone(text: str) -> None:
+    assert [one.rule for one in elsewhere(text, None)] == [RULE_HIDDEN]
+
+
+def test_a_tag_in_a_text_full_of_quotes_is_looked_for_within_bounds() -> None:
+    flood = '<a title=">" ' + 'url=//evil.test/x " ' * 2_000
+    assert len(elsewhere(flood, HOSTS)) == 2_000
+    assert elsewhere('x = "1 > 0"; url = "https://evil.test"\n' * 200, HOSTS) == ()
 
 
 def test_relative_addresses_in_a_flood_of_brackets() -> None:

@@ -60,6 +60,34 @@ def test_nested_tricks_leave_nothing_active(text: str) -> None:
     assert cleaned is None or not is_active(cleaned)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        """<p title=">" onclick="x()">a</p>""",
+        """<p title=">"onclick="x()">a</p>""",
+        """<p title='<' onclick=x()>a</p>""",
+        """> <p\n> onclick='x()'>a""",
+        """> <img\n> src=//e.test/p.png\n> >""",
+        """<img alt=">" src="//e.test/p.png">""",
+        """<a title=">" href="javascript:x()">a</a>""",
+        """<p style="background:image-set('//e.test/p.png' 1x)">a</p>""",
+        """<p style="background:\\75rl(//e.test/p.png)">a</p>""",
+        """<p title=">" style="background:&#117;rl(//e.test/p.png)">a</p>""",
+    ],
+)
+def test_a_tag_goes_on_where_a_browser_says_so(text: str) -> None:
+    assert is_active(text)
+    cleaned = clean_plain(text)
+    assert cleaned is not None
+    assert REMOVED in cleaned
+    assert not is_active(cleaned)
+
+
+def test_a_style_that_loads_nothing_stays() -> None:
+    text = '<p style="color: red; margin: 0 2px">a</p>'
+    assert clean_plain(text) == text
+
+
 def test_a_document_sent_as_text_is_cleaned_as_html() -> None:
     assert clean_plain("<!DOCTYPE html><html><body><h1>Hi</h1><script>x()</script></body></html>") == "<h1>Hi</h1>"
 

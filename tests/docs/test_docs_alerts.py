@@ -12,7 +12,7 @@ from docs_reading import code_words, read, table
 import lockgate_workers.alerts
 from lockgate_ledger.alert_outbox import UNKNOWN
 from lockgate_ledger.alerting import MOST_REQUESTS
-from lockgate_schemas.alerts import OVER_BUDGET, SHIPPED
+from lockgate_schemas.alerts import OVER_BUDGET, SEVERITIES, SHIPPED
 from lockgate_schemas.content import Alert
 from lockgate_workers.alerts.backoff import Backoff
 from lockgate_workers.alerts.destinations import AlertSettings, Email, Slack, Webhook
@@ -36,7 +36,11 @@ def test_the_shipped_alerts_are_these() -> None:
 def test_every_kind_of_destination_is_explained() -> None:
     kinds = {one.__struct_config__.tag for one in (Webhook, Slack, Email)}
     assert {code_words(row[0])[0] for row in table(PAGE, "Kind")} == kinds
-    assert AlertSettings.__struct_fields__ == ("destinations",)
+    assert AlertSettings.__struct_fields__ == ("destinations", "keep_days", "keep_open_days")
+    for member in ("keep_days", "keep_open_days"):
+        assert f"`{member}` ({getattr(AlertSettings(), member)})" in read(PAGE)
+    metrics = {tuple(row[0].strip("`").split()[0:1] + code_words(row[1])) for row in table(PAGE, "`kind`")}
+    assert metrics == set(SEVERITIES.items())
     for one in (Webhook, Slack, Email):
         for member in one.__struct_encode_fields__:
             assert re.search(rf"\b{member}\b = ", read(PAGE)), member

@@ -103,9 +103,9 @@ async def test_frozen_broker_is_503_within_the_publish_timeout(world: World, run
     async with running(world.ingress(broker=broker, limits=limits)) as ingress:
         broker.frozen = True
         began = time.monotonic()
-        errors = await asyncio.gather(*(refusal(ingress, world.shop.envelope()) for _ in range(20)))
+        errors = await asyncio.gather(*(refusal(ingress, world.shop.envelope()) for _ in range(200)))
         assert {error.status for error in errors} == {503}
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20, "one after the other would take forty seconds"
         asked = broker.published
         assert (await refusal(ingress, world.shop.envelope())).status == 503
         assert broker.published == asked
@@ -180,7 +180,7 @@ async def test_ledger_that_never_answers_is_503_within_the_bound(world: World, r
         began = time.monotonic()
         errors = await asyncio.gather(*(refusal(ingress, world.shop.envelope()) for _ in range(600)))
         assert {error.status for error in errors} == {503}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25, "one after the other would take a minute"
 
 
 async def test_a_defect_of_the_ledger_is_500_and_the_acceptor_lives_on(world: World, running: Runner) -> None:

@@ -312,6 +312,13 @@ async def test_agents_grants_policy_and_status_over_the_listener(admin: httpx.As
     metrics = (await admin.get("/admin/metrics")).text
     assert 'lockgate_queue_messages{stream="AUTHZ"} 0' in metrics
     assert metrics.endswith("\n")
+    assert 'lockgate_alerts_open{kind="test",severity="low"} 0' in metrics
+    assert (await admin.post("/admin/alerts", json={"destination": "pager"})).status_code == 201
+    metrics = (await admin.get("/admin/metrics")).text
+    assert 'lockgate_alerts_open{kind="test",severity="low"} 1' in metrics
+    assert "pager" not in metrics
+    assert (await admin.post("/admin/alerts/1/acknowledgement", json={})).status_code == 201
+    assert 'lockgate_alerts_open{kind="test",severity="low"} 0' in (await admin.get("/admin/metrics")).text
     assert (await admin.delete("/admin/agents/fresh")).status_code == 200
     assert (await admin.delete("/admin/agents/fresh")).status_code == 404
 

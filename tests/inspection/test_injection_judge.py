@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -138,6 +140,24 @@ async def test_a_judge_that_hangs_up_or_is_not_there_is_no_answer() -> None:
     assert (await HttpJudge(url).ask(("text",), 5.0)).score is None  # nobody listens there any more
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://xn--/", "http://a..b/", "http://" + "a" * 70 + ".test/"])
+async def test_an_address_that_nothing_can_be_made_of_is_no_answer(url: str) -> None:
+    assert await HttpJudge(url).ask(("text",), 5.0) == Opinion(None, "unreachable")
+
+
+async def test_an_answer_that_has_to_be_unpacked_is_none() -> None:
+    packed = gzip.compress(b'{"score": 0.0}')
+    async with server(saying(packed, more="content-encoding: gzip\r\n")) as url:
+        assert await HttpJudge(url).ask(("text",), 5.0) == Opinion(None, "malformed")
+
+
+async def test_neither_the_address_nor_the_token_nor_the_text_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with server(saying(b'{"score": 0.0}')) as url:
+        assert (await HttpJudge(url + "/in-the-path", "the-token").ask(("the-text",), 5.0)).score == 0.0
+    assert not any(word in caplog.text for word in ("in-the-path", "the-token", "the-text"))
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -146,6 +166,9 @@ async def test_a_judge_that_hangs_up_or_is_not_there_is_no_answer() -> None:
         "judge.example",
         "https://user:secret@judge.example/",
         "https://judge.example:port/",
+        "https://judge.example:99999/",
+        "https://xn--/",
+        "https://ex\u2028ample.com/",
     ],
 )
 def test_a_url_that_is_none_for_a_judge_is_refused(url: str) -> None:

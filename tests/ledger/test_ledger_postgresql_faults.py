@@ -96,7 +96,7 @@ async def test_a_server_that_is_gone_for_a_while_is_an_error_and_then_recovers(
             start = monotonic()
             with pytest.raises(LedgerError):
                 await call()
-            assert monotonic() - start < 3
+            assert monotonic() - start < 20, "its own bound would be that of the system, of minutes"
     finally:
         await asyncio.to_thread(postgresql_server.start)
     await ledger.refuse(REFUSAL)  # at once: no dead connection is handed out first
@@ -135,15 +135,15 @@ async def test_a_server_that_does_not_answer_is_given_up_in_time(postgresql_serv
     await ledger.refuse(REFUSAL)
     with postgresql_server.frozen():
         start = monotonic()
-        calls = [ledger.epoch(), *(ledger.refuse(REFUSAL) for _ in range(20)), ledger.search(limit=1)]
+        calls = [ledger.epoch(), *(ledger.refuse(REFUSAL) for _ in range(30)), ledger.search(limit=1)]
         results = await asyncio.gather(*calls, return_exceptions=True)
         took = monotonic() - start
         assert {type(result) for result in results} == {LedgerError}
-        assert took < 4, "one after the other would take twenty seconds"
+        assert took < 15, "one after the other would take over twenty seconds"
         start = monotonic()
         with pytest.raises(LedgerError):  # and with a connection that has yet to be made
             await ledger.epoch()
-        assert monotonic() - start < 4
+        assert monotonic() - start < 20
     await recovered(ledger)
     assert await ledger.epoch() == 1
     assert (await ledger.verify()).intact
@@ -159,12 +159,12 @@ async def test_a_ledger_that_is_locked_too_long_is_an_error_and_then_recovers(se
         assert raised.value.__context__ is None
         assert await impatient.epoch() == await ledger.epoch(), "readers go on beside a writer"
         start = monotonic()
-        writes = asyncio.gather(*(impatient.refuse(REFUSAL) for _ in range(30)), return_exceptions=True)
+        writes = asyncio.gather(*(impatient.refuse(REFUSAL) for _ in range(100)), return_exceptions=True)
         await asyncio.sleep(0)
-        assert await impatient.epoch() == 1, "and beside thirty that wait"
+        assert await impatient.epoch() == 1, "and beside a hundred that wait"
         assert not writes.done()
         assert {type(result) for result in await writes} == {LedgerError}
-        assert monotonic() - start < 3, "thirty times 300 ms would be nine seconds"
+        assert monotonic() - start < 15, "a hundred times 300 ms would be thirty seconds"
     assert (await impatient.accept([case], open_limit=1))[0].new
     assert (await ledger.verify()).entries == 1
 
@@ -185,7 +185,7 @@ async def test_a_read_behind_a_locked_table_ends_in_time(server_url, reopen_serv
         start = monotonic()
         with pytest.raises(LedgerError, match="locked"):
             await ledger.epoch()
-        assert monotonic() - start < 2
+        assert monotonic() - start < 20
     assert await ledger.epoch() == 1
 
 
@@ -201,13 +201,13 @@ async def test_a_transaction_of_many_slow_statements_is_ended(reopen_server: Reo
 
     def slow(connection: Connection) -> None:
         lock_head(connection)
-        for _ in range(20):
+        for _ in range(150):
             connection.exec_driver_sql("SELECT pg_sleep(0.2)")
 
     start = monotonic()
     with pytest.raises(LedgerError):
         await ledger._store.write(slow)
-    assert monotonic() - start < 2, "each of them was in time"
+    assert monotonic() - start < 15, "each of them was in time, and all of them would take thirty seconds"
     await ledger.refuse(REFUSAL)
 
 
@@ -218,7 +218,7 @@ async def test_a_writer_that_stands_still_does_not_hold_the_others_for_ever(reop
         await connection.run_sync(lock_head)  # and then nothing more, as of a process that was stopped
         start = monotonic()
         await other.refuse(REFUSAL)
-        assert monotonic() - start < 4
+        assert monotonic() - start < 20
         await connection.invalidate()
     await still.refuse(REFUSAL)
     assert (await other.verify()).entries == 2

@@ -9,8 +9,8 @@ import pytest
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.examples import verify
+from lockgate_workers.scanning.expressions import widened
 from lockgate_workers.scanning.findings import Category
-from lockgate_workers.scanning.gate import widened
 from lockgate_workers.scanning.packs import parse_pack
 
 GOOD = """rules:

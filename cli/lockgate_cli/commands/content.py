@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.syntax import Syntax
@@ -13,7 +13,7 @@ from lockgate_cli.operator import Operator
 from lockgate_cli.options import HomeOption, JsonOption, home_at, home_if_any
 from lockgate_cli.render import console, print_json
 from lockgate_cli.texts import text_of
-from lockgate_schemas.content import ContentPolicy
+from lockgate_schemas.content import EMPTY, ContentPolicy
 
 content = typer.Typer(no_args_is_help=True, help="Show, check and change the content policy in force.")
 
@@ -61,11 +61,17 @@ APPLYING = 300.0
 """Seconds that the operator's door is given: it builds both scanners before it answers, which takes longer the more packs there are."""
 
 
+_PARTS: Final = frozenset({"injection", "names"})
+"""Parts of the document that are there or not."""
+
+
 def _counts(policy: ContentPolicy) -> dict[str, int]:
     return {
         "rules": len(policy.rules),
         "allowed": len(policy.allowed),
         "packs": len(policy.packs),
+        "injection": int(policy.injection != EMPTY.injection),
+        "names": int(policy.names.mode != EMPTY.names.mode),
         "operators": len(policy.operators),
         "links": len(policy.links or ()),
         "shapes": len(policy.shapes),
@@ -74,4 +80,7 @@ def _counts(policy: ContentPolicy) -> dict[str, int]:
 
 
 def _told(policy: ContentPolicy) -> str:
-    return ", ".join(f"{count} {name}" for name, count in _counts(policy).items() if count) or "it changes nothing"
+    said = [name if name in _PARTS else f"{count} {name}" for name, count in _counts(policy).items() if count]
+    if policy.links is not None and not policy.links:
+        said.append("no links")
+    return ", ".join(said) or "it changes nothing"

@@ -127,7 +127,8 @@ class _Metrics:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _ = scope, receive
-        text = exposition(await self._control.directory(), await self._control.depths())
+        control = self._control
+        text = exposition(await control.directory(), await control.depths(), await control.open_alerts())
         await answer(send, 200, text.encode(), (_TEXT,))
 
 

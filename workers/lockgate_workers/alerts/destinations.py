@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from lockgate_ledger.alert_records import DAY, Retention
+
+Days = Annotated[int, msgspec.Meta(ge=15, le=3_650)]
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=48)]
 FileName = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 Address = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$", max_length=254)]
@@ -59,12 +62,24 @@ Destination = Webhook | Slack | Email
 
 
 class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The part ``[alerts]`` of the settings. Without a destination alerts are recorded, and told to nobody."""
+    """The part ``[alerts]`` of the settings. Without a destination alerts are recorded, and told to nobody.
+
+    ``keep_days`` is for how long an alert is kept after somebody acknowledged it, ``keep_open_days`` for how long one that nobody did.
+    """
 
     destinations: tuple[Destination, ...] = ()
+    keep_days: Days = 90
+    keep_open_days: Days = 365
+
+    @property
+    def retention(self) -> Retention:
+        """The same for the ledger."""
+        return Retention(self.keep_days * DAY, self.keep_open_days * DAY)
 
     def __post_init__(self) -> None:
-        """Refuse two destinations of one name: an alert could not say which it is for."""
+        """Refuse two destinations of one name: an alert could not say which it is for. And what nobody has seen going first."""
+        if self.keep_open_days < self.keep_days:
+            raise ValueError("alerts that are open are kept for at least as long as others: keep_open_days is below keep_days")
         names = [destination.name for destination in self.destinations]
         if len(names) != len(set(names)):
             raise ValueError("two destinations have the same name")

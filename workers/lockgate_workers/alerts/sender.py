@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from lockgate_ledger.alert_records import AlertRecord, DeliveryState, Due, Tried
+from lockgate_ledger.alert_records import AlertRecord, DeliveryState, Due, Retention, Tried
 from lockgate_ledger.port import AlertPort
 from lockgate_schemas.errors import LockgateError
 from lockgate_workers.alerts.backoff import Backoff
@@ -51,6 +51,7 @@ class AlertSender:
         holder: str,
         every: int = 1_000,
         backoff: Backoff | None = None,
+        retention: Retention | None = None,
     ) -> None:
         """``channels`` by the name of their destination; ``clock`` tells milliseconds since 1970, ``random`` a number from 0 to 1; it looks ``every`` milliseconds."""
         self._ledger = ledger
@@ -60,6 +61,7 @@ class AlertSender:
         self._holder = holder
         self._every = every
         self._backoff = backoff or Backoff()
+        self._retention = retention or Retention()
         self._forgotten = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,6 +87,8 @@ class AlertSender:
         if clears:
             self._forgotten = now
             await self._ledger.forget(now)
+            while await self._ledger.prune(now, self._retention) and not (stop is not None and stop.is_set()):
+                continue
         await self._ledger.prepare(list(self._channels), now)
         while not (stop is not None and stop.is_set()):
             now = self._clock()

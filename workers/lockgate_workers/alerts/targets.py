@@ -49,6 +49,7 @@ _NEVER_4: Final = tuple(
             "203.0.113.0/24",
             "224.0.0.0/4",
             "240.0.0.0/4",
+            "100.100.100.200/32",  # a cloud's metadata, in the middle of a private network
             "168.63.129.16/32",  # a cloud's own services, on an address that looks public
         ),
     )

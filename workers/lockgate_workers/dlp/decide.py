@@ -11,17 +11,21 @@ A blocked decision carries no body. What the client is told about it is decided 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final
 
+import msgspec
+
 from lockgate_schemas.errors import MalformedError
-from lockgate_workers.dlp import json_body, links, markup, shapes
+from lockgate_workers.dlp import json_body, json_lists, links, markup, shapes
 from lockgate_workers.dlp.terms import NO_TERMS, DlpTerms
 from lockgate_workers.scanning.content import Scans
 from lockgate_workers.scanning.engines import repeatable
-from lockgate_workers.scanning.findings import Action, Finding, ScanResult, Severity, strongest
+from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity, strongest
 from lockgate_workers.scanning.redact import Replacement, marker_of, redact
 
 RULE_CLEAN: Final = "clean"
@@ -32,8 +36,14 @@ RULE_RESIDUE: Final = "residue"
 RULE_LINKS: Final = "too-many-links"
 RULE_SHAPE: Final = "answer-shape"
 
+_MARKUP: Final = frozenset("<>\"'")
 _PLAIN: Final = frozenset({"text/plain", "text/markdown"})
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+_JSON_TYPE: Final = re.compile(
+    r"application/(?:json|[a-z0-9][a-z0-9!#$&^_.+\-]{0,100}\+json)"
+)  # RFC 6838, 4.2: it becomes a header
+SENTENCE: Final = 1_000
+"""Characters of an error that goes out as a text where shapes speak of the answer: whoever fails has no rows to show."""
 
 
 class DlpOutcome(StrEnum):
@@ -68,7 +78,7 @@ class _BlockedError(Exception):
 class Question:
     """What is known of the request that is answered: the obligations on its stamps, and the salt of what they say was asked.
 
-    ``failed`` is whether the agent answers with an error: one sentence, which no shape speaks of.
+    ``failed`` is whether the agent answers with an error: then one sentence of text may go out where otherwise shapes want JSON.
     """
 
     obligations: tuple[str, ...] = ()
@@ -88,7 +98,11 @@ class _Gate:
     @property
     def shaped(self) -> bool:
         """Whether shapes speak of this answer."""
-        return not self.question.failed and (self.terms.closed or bool(self.terms.shapes))
+        return self.terms.closed or bool(self.terms.shapes)
+
+    def takes(self, text: str) -> bool:
+        """Whether an answer may be this text: shapes can be held against none, but an error is one sentence."""
+        return not self.shaped or (self.question.failed and len(text) <= SENTENCE)
 
 
 def decide(  # noqa: PLR0917 - text and type come from the agent, the rest from the gateway
@@ -106,7 +120,7 @@ def decide(  # noqa: PLR0917 - text and type come from the agent, the rest from 
     gate = _Gate(scanner, terms, question or Question(), replacement)
     try:
         media_type = _media_type(content_type)
-        if media_type == "application/json" or media_type.endswith("+json"):
+        if media_type.startswith("application/"):
             return _json(response_body, media_type, gate)
         return _text(response_body, media_type, gate)
     except _BlockedError as blocked:
@@ -129,42 +143,50 @@ def _media_type(content_type: str) -> str:
         name, _, value = parameter.partition("=")
         if name.strip() != "charset" or value.strip().strip('"') not in _CHARSETS:
             raise _BlockedError(RULE_MEDIA_TYPE)
-    is_json = media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
-    if not is_json and media_type not in _PLAIN and media_type != "text/html":
+    if _JSON_TYPE.fullmatch(media_type) is None and media_type not in _PLAIN and media_type != "text/html":
         raise _BlockedError(RULE_MEDIA_TYPE)
     return media_type
 
 
 def _text(body: str, media_type: str, gate: _Gate) -> DlpDecision:
-    if gate.shaped:
+    if not gate.takes(body):
         raise _BlockedError(RULE_SHAPE)
-    cleaned = markup.clean_html(_sound(body)) if media_type == "text/html" else _without_active(_sound(body))
+    clean = markup.clean_html if media_type == "text/html" else _without_active
+    cleaned = clean(_sound(body))
     (result,) = _scanned((cleaned,), gate.scanner)
     findings = (*result.findings, *_links(cleaned, gate))
     _check_blocked(findings)
-    released = _redacted(cleaned, findings, gate)
+    released = _redacted(cleaned, findings, gate, clean)
     _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), gate, findings)
     return _decision(body, released, findings, media_type)
 
 
 def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
-    """Scan names and values each for itself, a value with its member's name before it, and put the redacted ones back."""
+    """Scan names and values each for itself, a value with its name before it, and lists as wholes; and put the redacted ones back."""
     document, beyond = _in_scope(_parsed(body), gate)
     found = _leaves(document)
-    cleaned = [json_body.Leaf(_without_active(leaf.text), leaf.lead) if "<" in leaf.text else leaf for leaf in found]
-    scanned = _scanned([one.scanned for one in cleaned], gate.scanner)
-    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, scanned, strict=True)]
+    cleaned = [msgspec.structs.replace(leaf, text=_without_active(leaf.text)) if "<" in leaf.text else leaf for leaf in found]
+    listed = json_lists.lists(cleaned)
+    scanned = _scanned([one.scanned for one in cleaned] + [one.text for one in listed], gate.scanner)
+    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, scanned, strict=False)]
+    for position, one in _across(listed, scanned[len(cleaned) :]):
+        results[position] = (*results[position], one)
     findings = (*beyond, *(finding for result in results for finding in result))
     _check_blocked(findings)
-    released = [_redacted(leaf.text, own, gate) if own else leaf.text for leaf, own in zip(cleaned, results, strict=True)]
+    released = [
+        _redacted(leaf.text, own, gate, _without_active) if own else leaf.text
+        for leaf, own in zip(cleaned, results, strict=True)
+    ]
     changed = {index: new for index, (new, old) in enumerate(zip(released, found, strict=True)) if new is not old.text}
     if not changed and not any(not one.action.passes for one in beyond):
         return _decision(body, body, findings, media_type)
     new_body = json_body.rewritten(document, changed.get)
     clean = {
-        leaf.scanned for leaf, result, own in zip(cleaned, scanned, results, strict=True) if not result.findings and not own
+        leaf.scanned for leaf, result, own in zip(cleaned, scanned, results, strict=False) if not result.findings and not own
     }
-    _check_residue([leaf.scanned for leaf in _leaves(_parsed(new_body)) if leaf.scanned not in clean], gate, findings)
+    again, known = _leaves(_parsed(new_body)), set(listed)
+    _check_residue([leaf.scanned for leaf in again if leaf.scanned not in clean], gate, findings)
+    _check_lists([one for one in json_lists.lists(again) if one not in known], gate, findings)
     return _decision(body, new_body, findings, media_type)
 
 
@@ -196,8 +218,18 @@ def _links(text: str, gate: _Gate) -> tuple[Finding, ...]:
         raise _BlockedError(RULE_LINKS) from None
 
 
-def _redacted(text: str, findings: Sequence[Finding], gate: _Gate) -> str:
-    return redact(text, findings, replacing(gate.replacement))
+def _redacted(text: str, findings: Sequence[Finding], gate: _Gate, clean: Callable[[str], str]) -> str:
+    """Replace what may not go out. Where that touched a tag, what was quoted may now be markup: the text is cleaned anew."""
+    touched = False
+
+    def instead(value: str, found: Sequence[Finding]) -> str:
+        nonlocal touched
+        new = replacing(gate.replacement)(value, found)
+        touched = touched or not _MARKUP.isdisjoint(value) or not _MARKUP.isdisjoint(new) or not new
+        return new
+
+    replaced = redact(text, findings, instead)
+    return clean(replaced) if touched else replaced
 
 
 def replacing(replacement: Replacement) -> Replacement:
@@ -220,10 +252,13 @@ def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
 
 
 def _scanned(texts: Sequence[str], scanner: Scans) -> tuple[ScanResult, ...]:
-    """Scan, or block when the scan was refused. One budget holds for all texts, so a refusal stands on the first."""
+    """Scan, or block when the scan was refused, or answered about something else than what it was asked about."""
     results = scanner.scan_all(texts)
-    if results and results[0].refusal is not None:
-        raise _BlockedError(results[0].refusal.value)
+    if len(results) != len(texts):
+        raise _BlockedError(Refusal.ENGINE.value)
+    refusal = next((one.refusal for one in results if one.refusal is not None), None)
+    if refusal is not None:
+        raise _BlockedError(refusal.value)
     return results
 
 
@@ -239,6 +274,17 @@ def _check_residue(texts: Sequence[str], gate: _Gate, findings: tuple[Finding, .
     for text, result in zip(texts, _scanned(texts, repeatable(gate.scanner)), strict=True):
         if any(not one.action.passes for one in (*result.findings, *_links(text, gate))):
             raise _BlockedError(RULE_RESIDUE, findings)
+
+
+def _across(listed: Sequence[json_lists.Listed], results: Sequence[ScanResult]) -> Iterator[tuple[int, Finding]]:
+    return chain.from_iterable(json_lists.across(one, result) for one, result in zip(listed, results, strict=True))
+
+
+def _check_lists(listed: Sequence[json_lists.Listed], gate: _Gate, findings: tuple[Finding, ...]) -> None:
+    """See `_check_residue`: the same for lists that are not as they were."""
+    results = _scanned([one.text for one in listed], repeatable(gate.scanner))
+    if any(not one.action.passes for _, one in _across(listed, results)):
+        raise _BlockedError(RULE_RESIDUE, findings)
 
 
 def _decision(before: str, after: str, findings: tuple[Finding, ...], media_type: str) -> DlpDecision:

@@ -1,7 +1,7 @@
 """A JSON response as a list of texts to scan, and back again with some of them replaced.
 
 Strict on the way in: duplicate members, NaN and Infinity, numbers beyond a double, lone surrogates and deep nesting are refused, because
-what two parsers read differently cannot be called scanned. Numbers keep their exact spelling, and a body in which nothing was
+what two parsers read differently cannot be called scanned. Numbers keep their exact spelling (only the scan sees them written out), and a body in which nothing was
 replaced goes out as the very text that came in. What is replaced is decided by the caller.
 """
 
@@ -9,25 +9,32 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import msgspec
 
 from lockgate_schemas.errors import MalformedError
+from lockgate_workers.dlp import json_names
 
 MAX_DEPTH: Final = 100
 MAX_LEAVES: Final = 100_000
 _MAX_NUMBER: Final = 400
+_SPELLED: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?1?[0-9])?")
 _UNNAMED: Final = "- "
 """Before names and what has none: one of many is no whole answer, which is what some rules are about."""
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
-    """One text of the document. ``lead`` is put before it for the scan: the member's name tells what a value is."""
+    """One text of the document. ``lead`` is put before it for the scan: the member's name tells what a value is.
+
+    Texts with the same ``list``, if that is not 0, are items of one list.
+    """
 
     text: str
     lead: str = ""
+    list: int = 0
 
     @property
     def scanned(self) -> str:
@@ -88,21 +95,47 @@ def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
     return msgspec.json.encode(visit(document)).decode()
 
 
-def _walk(value: Any, lead: str, depth: int, found: list[Leaf]) -> None:
-    """Visit names and scalars in the order in which they are written; elements of a list carry the list's name."""
+def _walk(value: Any, lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...] = ()) -> None:
+    """Visit names and scalars in the order in which they are written; elements of a list carry the list's name, cells that of their column."""
     if isinstance(value, str):
         found.append(Leaf(value, lead))
     elif isinstance(value, msgspec.Raw):
-        found.append(Leaf(bytes(value).decode(), lead))
+        found.append(Leaf(_written_out(bytes(value).decode()), lead))
     elif depth == 0 or len(found) > MAX_LEAVES:
         raise MalformedError("the response is nested too deeply or has too many members")
     elif isinstance(value, dict):
-        for key, item in value.items():
-            found.append(Leaf(key, _UNNAMED))
-            _walk(item, f"{key}: ", depth - 1, found)
+        _walk_members(value, depth, found)
     elif isinstance(value, list):
-        for item in value:
-            _walk(item, lead or _UNNAMED, depth - 1, found)
+        _walk_items(value, lead or _UNNAMED, depth, found, columns)
+
+
+def _walk_members(members: dict[str, Any], depth: int, found: list[Leaf]) -> None:
+    name = json_names.of_pair(members)
+    columns = json_names.of_columns(members)
+    for key, item in members.items():
+        found.append(Leaf(key, _UNNAMED))
+        _walk(item, f"{name if name and json_names.is_value(key) else key}: ", depth - 1, found, columns)
+
+
+def _walk_items(items: list[Any], lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...]) -> None:
+    if items and isinstance(items[0], list):
+        columns = columns or json_names.of_first_row(items)
+    number = len(found) + 1
+    for item in items:
+        if isinstance(item, str):
+            found.append(Leaf(item, lead, number))
+        elif columns and isinstance(item, list) and len(item) == len(columns) and depth > 1:
+            for cell, column in zip(item, columns, strict=True):
+                _walk(cell, f"{'' if lead == _UNNAMED else lead}{column}: ", depth - 2, found)
+        else:
+            _walk(item, lead, depth - 1, found)
+
+
+def _written_out(number: str) -> str:
+    """A whole number in its digits, however it is spelled: ``4.1e15`` and ``17.0`` are what programs make of numbers of cards and people."""
+    if number.isdigit() or not _SPELLED.fullmatch(number) or not float(number).is_integer():
+        return number
+    return str(int(float(number)))
 
 
 def _free(taken: dict[str, Any], key: str) -> str:

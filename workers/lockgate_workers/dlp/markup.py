@@ -13,6 +13,8 @@ from typing import Final
 import nh3
 import re2
 
+from lockgate_workers.dlp.spots import BODY
+
 REMOVED: Final = "[REMOVED:markup]"
 _ROUNDS: Final = 8
 
@@ -91,6 +93,12 @@ _RUNS_OR_LOADS: Final = (
 )
 
 
+_GAP: Final = r"(?:[\s/\"']|=\s*\"[^\"]*\"|=\s*'[^']*'|\n[ \t]*>)"
+"""What may stand before an attribute's name."""
+_LOADED_BY_STYLE: Final = r"[\\&@]|expression|image-set|image\s*\(|cross-fade|src\s*\("
+"""What in a style fetches something under another name than ``url(``, which is left to `links`, or hides that it does."""
+
+
 def _pattern(expression: str) -> re2._Regexp:
     options = re2.Options()
     options.case_sensitive = False
@@ -106,10 +114,11 @@ _WITH_CONTENT: Final = tuple(
 )
 # `<Object>`, `<Button>`, `<Input>` alone are generics or components more often than HTML, and harmless without attributes.
 _ACTIVE_TAG: Final = _pattern(
-    r"</?(?:script|style|iframe|svg|math|embed|applet|meta|base|link|frame|frameset|html|body|template|noscript)(?:[\s/][^<>]*)?(?:>|$)"
-    rf"|<(?:{_RUNS_OR_LOADS})[\s/][^<>]*=[^<>]*(?:>|$)"
-    r"|<[a-z!?/][^<>]*[\s/\"']on[a-z]{3,30}\s*=[^<>]*(?:>|$)"
-    r"|<[a-z][^<>]*=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^<>]*(?:>|$)"
+    rf"</?(?:script|style|iframe|svg|math|embed|applet|meta|base|link|frame|frameset|html|body|template|noscript)(?:(?:[\s/]|\n[ \t]*>){BODY})?(?:>|$)"
+    rf"|<(?:{_RUNS_OR_LOADS})(?:[\s/]|\n[ \t]*>){BODY}=[^<>]*(?:>|$)"
+    rf"|<[a-z!?/]{BODY}{_GAP}on[a-z]{{3,30}}\s*=[^<>]*(?:>|$)"
+    rf"|<[a-z]{BODY}=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^<>]*(?:>|$)"
+    rf"|<[a-z]{BODY}{_GAP}style\s*=\s*(?:\"[^\"]*|'[^']*|[^<>]*)(?:{_LOADED_BY_STYLE})[^<>]*(?:>|$)"
 )
 _DOCUMENT: Final = _pattern(r"^\s*(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>])")
 

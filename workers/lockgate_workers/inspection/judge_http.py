@@ -8,6 +8,7 @@ the answer is quoted anywhere.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
@@ -21,6 +22,9 @@ from lockgate_workers.inspection.judge import Opinion
 MOST_ANSWER: Final = 4_096
 """Bytes of an answer that are read; a longer one is no answer."""
 _OK: Final = 200
+_LAST_PORT: Final = 65_535
+for _talkative in ("httpx", "httpcore"):  # they log whole addresses, and a judge's may hold a secret
+    logging.getLogger(_talkative).setLevel(logging.WARNING)
 
 
 class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +36,7 @@ class HttpJudge:
 
     def __init__(self, url: str, token: str = "") -> None:
         """``token`` goes along as a bearer token, unless it is empty."""
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
         self._headers = {**headers, "authorization": f"Bearer {token}"} if token else headers
         self._url = url
         self._verify = httpx.create_ssl_context()
@@ -44,7 +48,7 @@ class HttpJudge:
                 return await self._asked(texts, budget)
         except TimeoutError:
             return Opinion(None, "late")
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except Exception:  # noqa: BLE001 - lets nothing through: whatever a name, a connection or a library stumbles over is no opinion
             return Opinion(None, "unreachable")
 
     async def _asked(self, texts: Sequence[str], budget: float) -> Opinion:
@@ -56,7 +60,7 @@ class HttpJudge:
             if response.status_code != _OK:
                 return Opinion(None, "refused")
             answer = bytearray()
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():  # nothing coded was asked for, so nothing is unpacked
                 answer += piece
                 if len(answer) > MOST_ANSWER:
                     return Opinion(None, "too long")
@@ -74,9 +78,10 @@ def http_judge(policy: JudgePolicy, secret: Callable[[str], bytes]) -> HttpJudge
     """
     try:
         url = httpx.URL(policy.url)
-    except httpx.InvalidURL:
+        fits = url.scheme in {"http", "https"} and bool(url.host) and not url.userinfo and 0 < (url.port or 1) <= _LAST_PORT
+    except (httpx.InvalidURL, UnicodeError):  # a name with letters that no domain name has
         raise ConfigurationError("content policy: the judge's url is none") from None
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
+    if not fits:
         raise ConfigurationError(
             "content policy: the judge's url must be http or https, with a host and without credentials in it"
         )

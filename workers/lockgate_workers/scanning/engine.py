@@ -264,8 +264,8 @@ class Scanner:
         places = {rule: everywhere if rule not in near else [] for rule in rules}
         for begin, end in _segments(data):
             piece = data[_boundary(data, begin - _AROUND) : _boundary(data, end + beyond + _AROUND)]
-            run.meter.gate(len(piece))
-            for rule in near.intersection(self._gate.hits(piece, len(data))):
+            run.meter.gate_again(len(piece))
+            for rule in near.intersection(self._gate.hits(piece, len(data), near, signs=False)):
                 places[rule].append((begin, end))
         return places
 

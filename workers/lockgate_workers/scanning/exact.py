@@ -21,6 +21,7 @@ NEAR: Final = 1_024
 """Rules that match no more characters than this can be looked for in a part of a long text."""
 _APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
 _LONGEST_STAND_IN: Final = 1_024
+_CHARACTER_BYTES: Final = 4
 _PRICE: Final = 8_000
 _PRICES: Final = {"phone": 35_000, "phone-american": 60_000, "number-alone": 50_000, "vat": 40_000}
 _CHARACTER: Final = 300
@@ -80,13 +81,16 @@ class ExactRule:
         pattern, groups, _ = self._expressions()
         position = 0
         for begin, end in places:
-            for match in pattern.finditer(data, max(position, begin), end + beyond):
+            position = max(position, begin)
+            while (match := pattern.search(data, position, end + beyond)) is not None:
                 first, last = match.span()
                 if first >= end:
                     break
-                position = last
-                found = (match.span(group) for group in groups)
-                yield next((span for span in found if span[0] >= 0), (first, last))
+                spans = (match.span(group) for group in groups)
+                found = next((span for span in spans if span[0] >= 0), (first, last))
+                yield found
+                # The sign behind one value is often what the next one needs before it: in a list every second one would be passed over.
+                position = max(first + 1, found[1], last - _CHARACTER_BYTES)
 
     def price(self, length: int) -> int:
         """What it costs to look at the value of one candidate of so many characters, in the units of `meter`."""

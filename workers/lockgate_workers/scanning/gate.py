@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.decode import signs_of
+from lockgate_workers.scanning.digit_runs import longest_run
+from lockgate_workers.scanning.expressions import expressions, parted
 from lockgate_workers.scanning.extent import is_absolute
 from lockgate_workers.scanning.packs import Rule
-from lockgate_workers.scanning.tiers import MOST_WHOLE, SIDE_BY_SIDE, Tier, tier_of
+from lockgate_workers.scanning.tiers import MOST_WHOLE, Tier, digits_of, tier_of
 
 hyperscan: Any
 try:
@@ -29,32 +30,30 @@ try:
 except ImportError:  # no build for this processor: said when a gate is built, in words an operator can act on
     hyperscan = None
 
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 """To be raised when the same expressions would be compiled or used in another way."""
 _TOGETHER: Final = 16
 """Number patterns in one database: twice as many take twice as long each to compile, half as many cost a fifth more to run."""
+_BANDS: Final = ((0, 3), (3, 6), (6, 1_000))
+"""Patterns about numbers lie together by how many digits stand together at least: hardly a text has six, many have a few."""
 _TEXT, _WHOLE, _SIGNS, _NUMBERS = range(4)
 """The places of the databases of patterns: one each, and from there on those about numbers."""
 _HEADS, _WORDS = -2, -1
 """Behind them, the databases of plain words: what disguised values begin with, and the words that rules ask for."""
-_LONG_HEAD: Final = 4
-_NO_DIGITS: Final = bytes(code for code in range(256) if not ord("0") <= code <= ord("9"))
 _APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x20 for code in range(256))
 """Every sign becomes a blank, as where the engine looks for words beside a candidate."""
-_MOST_REPEATS: Final = 16
-_ALTERNATIVES: Final = re.compile(
-    r"(?P<edge>\\b)?\(\?:(?P<words>(?:[A-Za-z0-9_:;=/~@<>'\"!%,`|-]|\\[^A-Za-z0-9|])+)\)(?P<end>\(\?:\\b\|_\))?"
-)
-_WIDENED: Final = re.compile(
-    r"\\[xpP]\{[^}]*\}|\\."  # an escape, which may have braces of its own
-    r"|\[\^?\]?(?:\\.|[^\]\\])*\]"  # a class, in which braces are characters
-    r"|\{(?P<least>\d+)(?P<range>,(?P<most>\d*))?\}",
-    re.DOTALL,
-)
 
 
 class GateError(Exception):
     """Hyperscan failed on a text; the engine turns this into a refusal, and no detail of the text leaves."""
+
+
+class _Database(NamedTuple):
+    """A database of patterns: what it is compiled from, the position of a rule or sign for each, and how many digits there have to be."""
+
+    expressions: list[tuple[bytes, int]]
+    positions: list[int]
+    digits: int = 0
 
 
 class _Plan:
@@ -62,44 +61,60 @@ class _Plan:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         _require()
+        self._rules = rules
         tiers = [tier_of(rule) for rule in rules]
         text, whole, digits, words = (
             [at for at, one in enumerate(tiers) if one is tier] for tier in (Tier.TEXT, Tier.WHOLE, Tier.DIGITS, Tier.WORDS)
         )
-        parted = [_parted(sign) for sign in signs_of(rules).values()]
-        self._signs = [pattern for pattern, _ in parted]
-        self.heads: Final = sorted({head for _, heads in parted for head in heads})
-        self.heading: Final = [[-1 - sign for sign, (_, heads) in enumerate(parted) if head in heads] for head in self.heads]
-        self.words: Final = sorted({word for at in words for word in rules[at].keywords})
-        self.asking: Final = [[at for at in words if word in rules[at].keywords] for word in self.words]
-        self.patterns: Final = [
-            text,
-            whole,
-            [-1 - sign for sign, pattern in enumerate(self._signs) if pattern],
-            *(digits[at : at + _TOGETHER] for at in range(0, len(digits), _TOGETHER)),
+        signs = [parted(sign) for sign in signs_of(rules).values()]
+        self.heads: Final = sorted({head for _, heads in signs for head in heads})
+        self.heading: Final = [[-1 - sign for sign, (_, heads) in enumerate(signs) if head in heads] for head in self.heads]
+        self.digits: Final = {at: digits_of(rules[at]) for at in (*digits, *words)}
+        self.words: Final = sorted({_spaced(word.encode()) for at in words for word in rules[at].keywords})
+        self.asking: Final = [
+            [at for at in words if word in {_spaced(one.encode()) for one in rules[at].keywords}] for word in self.words
         ]
-        self.inside: Final = [frozenset(positions) for positions in self.patterns]
+        self.databases: Final = [
+            self._database(text),
+            self._database(whole),
+            _of_signs([pattern for pattern, _ in signs]),
+            *map(self._database, self._numbers(digits)),
+        ]
+        self.inside: Final = [frozenset(one.positions) for one in self.databases]
         self.headed: Final = frozenset(sign for signs in self.heading for sign in signs)
         self.asked: Final = frozenset(words)
-        self._rules = rules
         for at in (*text, *digits, *words):
             _refuse_absolute(rules[at])
 
     def expressions(self) -> Iterator[list[tuple[bytes, int]]]:
         """What each database is compiled from: expressions and Hyperscan's flags; those of plain words come last."""
-        for positions in self.patterns:
-            yield [self._expression(at) for at in positions]
-        for words in (self.heads, self.words):
-            yield [(word.encode(), hyperscan.HS_FLAG_SINGLEMATCH) for word in words]
+        yield from (one.expressions for one in self.databases)
+        for words in ([head.encode() for head in self.heads], self.words):
+            yield [(word, hyperscan.HS_FLAG_SINGLEMATCH) for word in words]
 
-    def _expression(self, position: int) -> tuple[bytes, int]:
-        flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_MULTILINE
-        if position < 0:
-            return self._signs[-1 - position].encode(), flags
-        rule = self._rules[position]
-        return widened(_by_line(rule.gate or rule.pattern)).encode(), flags | (
-            hyperscan.HS_FLAG_CASELESS if rule.caseless else 0
+    def _numbers(self, digits: Sequence[int]) -> Iterator[list[int]]:
+        for least, beyond in _BANDS:
+            band = [at for at in digits if least <= self.digits[at] < beyond]
+            yield from (band[at : at + _TOGETHER] for at in range(0, len(band), _TOGETHER))
+
+    def _database(self, positions: Sequence[int]) -> _Database:
+        expressed = [(at, one) for at in positions for one in expressions(self._rules[at].gate or self._rules[at].pattern)]
+        flags = {at: _flags(caseless=self._rules[at].caseless) for at in positions}
+        return _Database(
+            [(one.encode(), flags[at]) for at, one in expressed],
+            [at for at, _ in expressed],
+            min((self.digits.get(at, 0) for at in positions), default=0),
         )
+
+
+def _of_signs(patterns: Sequence[str]) -> _Database:
+    here = [(-1 - sign, pattern) for sign, pattern in enumerate(patterns) if pattern]
+    return _Database([(pattern.encode(), _flags()) for _, pattern in here], [at for at, _ in here])
+
+
+def _flags(*, caseless: bool = False) -> int:
+    flags: int = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_MULTILINE
+    return flags | hyperscan.HS_FLAG_CASELESS if caseless else flags
 
 
 class Gate:
@@ -129,22 +144,25 @@ class Gate:
         Raises:
             GateError: the scan did not run to its end.
         """
-        possible = [at for at, one in enumerate(self._plan.inside) if among is None or not one.isdisjoint(among)]
-        spared = {_WHOLE} if shortest > MOST_WHOLE else set()
-        possible = [at for at in possible if at not in (spared if signs else spared | {_SIGNS})]
-        if possible and possible[-1] >= _NUMBERS and len(data.translate(None, _NO_DIGITS)) < SIDE_BY_SIDE:
-            possible = [at for at in possible if at < _NUMBERS]
-        found = [hit for at in possible for hit in self._matched(at, data)]
+        run = longest_run(data)
+        found = [hit for at in self._possible(shortest, run, among, signs=signs) for hit in self._matched(at, data)]
         if signs and self._plan.heads and (among is None or not self._plan.headed.isdisjoint(among)):
             found += {sign for hit in self._scanned(_HEADS, data) for sign in self._plan.heading[hit]}.difference(found)
         if self._plan.words and (among is None or not self._plan.asked.isdisjoint(among)):
-            words = self._scanned(_WORDS, _in_words(data))
-            found += sorted({at for hit in words for at in self._plan.asking[hit]})
+            asking = {at for hit in self._scanned(_WORDS, _in_words(data)) for at in self._plan.asking[hit]}
+            found += sorted(at for at in asking if self._plan.digits[at] <= run)
         return found
 
-    def _matched(self, at: int, data: bytes) -> list[int]:
-        positions = self._plan.patterns[at]
-        return [positions[hit] for hit in self._scanned(at, data)] if positions else []
+    def _possible(self, shortest: int, run: int, among: Collection[int] | None, *, signs: bool) -> Iterator[int]:
+        """The databases of patterns of which one may match."""
+        for at, inside in enumerate(self._plan.inside):
+            spared = (at == _WHOLE and shortest > MOST_WHOLE) or (at == _SIGNS and not signs)
+            if not spared and self._plan.databases[at].digits <= run and (among is None or not inside.isdisjoint(among)):
+                yield at
+
+    def _matched(self, at: int, data: bytes) -> Collection[int]:
+        positions = self._plan.databases[at].positions
+        return {positions[hit]: True for hit in self._scanned(at, data)} if positions else ()
 
     def serialised(self) -> bytes:
         """The compiled databases, for this build of Hyperscan on this kind of processor."""
@@ -179,24 +197,13 @@ class Gate:
 
 
 def _in_words(data: bytes) -> bytes:
-    """The text in lower case, as it is and with a blank for every sign: in one of the two stands each word that the engine would see."""
+    """The text in lower case with a blank for every sign: in it stands each word that the engine would see, when it is changed likewise."""
     lowered = data.lower() if data.isascii() else data.decode("utf-8", "replace").lower().encode()
-    return b"%b\n %b " % (lowered, lowered.translate(_APART))
+    return b" %b " % _spaced(lowered)
 
 
-def _parted(sign: str) -> tuple[str, frozenset[str]]:
-    """A sign as a pattern and plain words, one of which holds wherever the sign does: words in a pattern cost ten times as much.
-
-    Where a word has to begin or end is not asked for any more, so short ones, which stand inside of ordinary words, stay in the pattern.
-    """
-    found = _ALTERNATIVES.fullmatch(sign)
-    if found is None:
-        return sign, frozenset()
-    words = found["words"].split("|")
-    long = [word for word in words if len(re.sub(r"\\(.)", r"\1", word)) >= _LONG_HEAD]
-    short = "|".join(word for word in words if word not in long)
-    pattern = f"{found['edge'] or ''}(?:{short}){found['end'] or ''}" if short else ""
-    return pattern, frozenset(re.sub(r"\\(.)", r"\1", word) for word in long)
+def _spaced(text: bytes) -> bytes:
+    return text.translate(_APART)
 
 
 def _refuse_absolute(rule: Rule) -> None:
@@ -205,29 +212,6 @@ def _refuse_absolute(rule: Rule) -> None:
         raise ConfigurationError(
             f"rule {rule.id}: a pattern that asks for the beginning or the end of a text must be about the whole of it"
         )
-
-
-def _by_line(expression: str) -> str:
-    r"""What a text matches as a whole matches as lines too, where several texts stand together: ``\A`` becomes ``^``, ``\z`` ``$``."""
-    return f"^{expression[2:-2]}$" if expression.startswith(r"\A") else expression
-
-
-def widened(pattern: str) -> str:
-    """Return a pattern that matches wherever ``pattern`` does and costs less: long counted repeats lose their upper bound.
-
-    Patterns have no look-around, so more repeats can only mean more matches; what is too much is dropped by the exact pass.
-    """
-    return _WIDENED.sub(_widen, pattern)
-
-
-def _widen(match: re.Match[str]) -> str:
-    if match["least"] is None:
-        return match.group()
-    least = int(match["least"])
-    most = least if match["range"] is None else int(match["most"] or 0) or None
-    if most is not None and most <= _MOST_REPEATS:
-        return match.group()
-    return f"{{{min(least, _MOST_REPEATS)},}}"
 
 
 def identity_of(rules: Sequence[Rule], platform: bytes) -> bytes:
@@ -278,7 +262,7 @@ def _deserialised(serialised: bytes, plan: _Plan) -> list[Any]:
         raise ConfigurationError(
             "Hyperscan does not take a database that another build of it, or another processor, made"
         ) from error
-    if [one is None for one in databases] != [not one for one in (*plan.patterns, plan.heads, plan.words)]:
+    if [one is None for one in databases] != [not one for one in plan.expressions()]:
         raise ConfigurationError("these are not the databases of these rules")
     return databases
 

@@ -19,6 +19,7 @@ from lockgate_workers.scanning.findings import Refusal
 
 GATE_CALL: Final = 2_000
 GATE_BYTE: Final = 40
+GATE_BYTE_AGAIN: Final = 16
 EXACT_CALL: Final = 1_500
 EXACT_BYTE: Final = 3
 SEARCH: Final = 3_000
@@ -85,6 +86,10 @@ class Meter:
     def gate(self, size: int) -> None:
         """Bytes that the gate is about to look through. Views and decoded runs count too, so that nothing can unfold without end."""
         self._spend(GATE_CALL + GATE_BYTE * size)
+
+    def gate_again(self, size: int) -> None:
+        """Bytes of a long text that the gate is about to look through once more, for rules that hit somewhere in it."""
+        self._spend(GATE_CALL + GATE_BYTE_AGAIN * size)
 
     def exact(self, size: int) -> None:
         """Bytes that one rule is about to look through exactly."""

@@ -24,6 +24,7 @@ ESCAPE_DEPTH: Final = 3
 
 _LONGEST_FOLD: Final = 4
 """A character whose compatibility form is longer stays as it is (one becomes 18): no secret is written so, and a flood of them would grow."""
+_FEW_KINDS: Final = 32
 _SURROGATES: Final = range(0xD800, 0xE000)
 _LINE_ENDS: Final = {0x2028: "\n", 0x2029: "\n", 0x85: "\n"}
 # Not of category Cf, and yet drawn as nothing: variation selectors, grapheme joiner, fillers; combining marks only decorate ASCII.
@@ -117,11 +118,26 @@ def _folded(view: View) -> View:
     changes = _folds([one for one in set(text) if one > "\x7f"])
     if not changes:
         return view
-    folded = text.translate(changes)
+    folded = _changed(text, changes)
     resized = {chr(code): len(seen) for code, seen in changes.items() if len(seen) != 1}
     if not resized:
         return View(folded, view, weak=view.weak)
-    return View(folded, view, Characters(lambda: [resized.get(one, 1) for one in text]), view.weak)
+    return View(folded, view, Characters(lambda: _resized(text, resized)), view.weak)
+
+
+def _resized(text: str, sizes: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """Yield where in a text each of the given characters stands, and the size that is given for it."""
+    for match in re.finditer(f"[{re.escape(''.join(sizes))}]", text):
+        yield match.start(), sizes[match.group()]
+
+
+def _changed(text: str, changes: Mapping[int, str]) -> str:
+    """The text with every character changed that is. A few kinds are replaced one by one: to translate a text takes a look at each character."""
+    if len(changes) > _FEW_KINDS or any(ord(one) in changes for seen in changes.values() for one in seen):
+        return text.translate(changes)
+    for code, seen in changes.items():
+        text = text.replace(chr(code), seen)
+    return text
 
 
 def _revealed(view: View) -> Iterator[View]:

@@ -23,6 +23,9 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 _PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _VERSION: Final = re.compile(r"[vV]?[0-9]+(?:[.\-:/_][0-9]+)+(?:[.\-+_]?[a-z]{1,12}[0-9.]*)*")
 _NAME: Final = re.compile(r"[A-Za-z]{1,16}(?:[_.\-/: ][A-Za-z]{1,16})+[_.\-]?[0-9]{0,4}")
+_SNAKE: Final = re.compile(
+    r"_*[a-z]{1,16}[0-9]{0,4}(?:_[a-z]{1,16}[0-9]{0,4})+_*|_*[A-Z]{1,16}[0-9]{0,4}(?:_[A-Z]{1,16}[0-9]{0,4})+_*"
+)
 _ALPHABET: Final = re.compile(r"abcdefghij|ijklmnopqr|qrstuvwxyz", re.IGNORECASE)
 _MIN_LENGTH: Final = 8
 _MIN_LETTERS_ONLY: Final = 20
@@ -33,6 +36,7 @@ _MIN_HEX_LETTERS: Final = 24
 _WORD_LENGTH: Final = 4
 _WORD_PAIRS: Final = 0.6
 _WORDS_MOST: Final = 0.5
+_SNAKE_LEAST: Final = 0.3
 _USUAL: Final = 0.5
 _USUAL_LETTERS: Final = 0.62
 _FEW_PAIRS: Final = 4
@@ -52,7 +56,7 @@ def usual_pairs(text: str) -> tuple[int, int]:
 def generated(text: str) -> bool:
     """Looks drawn at random: a hexadecimal run, a UUID, or characters without words in them."""
     text = text.strip("\"':,.;!?)")
-    if len(text) < _MIN_LENGTH or _VERSION.fullmatch(text) is not None or _NAME.fullmatch(text) is not None:
+    if len(text) < _MIN_LENGTH or _VERSION.fullmatch(text) is not None or _NAME.fullmatch(text) is not None or _is_snake(text):
         return False
     if _UUID.fullmatch(text) is not None:
         return True
@@ -64,6 +68,11 @@ def generated(text: str) -> bool:
     if not has_digit:
         return _letters_only(text)
     return _words_share(text) < _WORDS_MOST and (_digits_mixed_in(text) or not _wordy(text, _USUAL))
+
+
+def _is_snake(text: str) -> bool:
+    """A name of a program in one case whose parts may end in numbers, with a word among them: ``gss_krb5_rfc1964_keydata``."""
+    return _SNAKE.fullmatch(text) is not None and _words_share(text) >= _SNAKE_LEAST
 
 
 def secret_like(text: str) -> bool:

@@ -6,7 +6,7 @@ together 10 s and 17 MB/s, in tiers 2 s and 30 to 70 MB/s). So:
 
 - ``WORDS``: a rule that asks for words beside a pattern without a fixed part. The words are the gate: all of them go through Hyperscan's
   matcher of plain words, and the rule is looked at where one of its words stands in the text.
-- ``DIGITS``: a rule whose every match has two digits side by side. Its database sees only texts in which there are such digits.
+- ``DIGITS``: a rule whose every match has two digits together (`digit_runs`). Its database sees only texts in which so many stand together.
 - ``WHOLE``: a rule about a text that is nothing but the one thing, of a bounded length. Its database sees what short texts are among.
 - ``TEXT``: everything else. Its database sees every text.
 
@@ -17,17 +17,18 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
+from lockgate_workers.scanning.digit_runs import least_run
 from lockgate_workers.scanning.extent import is_absolute, longest
 from lockgate_workers.scanning.packs import Rule
 
 FIXED: Final = 3
 """So many fixed characters in every match make a pattern cheap to look for."""
-SIDE_BY_SIDE: Final = 2
+TOGETHER: Final = 2
 MOST_WHOLE: Final = 256
 """Characters of a text that may be, as a whole, the one thing a rule is about."""
 
@@ -52,7 +53,12 @@ def tier_of(rule: Rule) -> Tier:
     fixed, digits = _measured(rule.pattern)
     if rule.keywords and fixed < FIXED:
         return Tier.WORDS
-    return Tier.DIGITS if digits >= SIDE_BY_SIDE and fixed < FIXED else Tier.TEXT
+    return Tier.DIGITS if digits >= TOGETHER and fixed < FIXED else Tier.TEXT
+
+
+def digits_of(rule: Rule) -> int:
+    """How many digits stand together in every match of a rule, at least."""
+    return _measured(rule.pattern)[1]
 
 
 def parsed(pattern: str) -> Any:
@@ -86,64 +92,50 @@ def _splits(pattern: str) -> bool:
 
 @lru_cache(maxsize=4_096)
 def _measured(pattern: str) -> tuple[int, int]:
-    """How many fixed characters, and how many digits, stand side by side in every match."""
+    """How many fixed characters stand side by side in every match, and how many digits together."""
     try:
         tree = parsed(pattern)
-        return _side_by_side(tree, _is_fixed), _side_by_side(tree, _is_digit)
+        return _side_by_side(tree), least_run(tree)
     except (re.error, OverflowError, RecursionError):
         return FIXED, 0
 
 
-def _side_by_side(tree: Iterable[tuple[Any, Any]], counts: Callable[[str, Any], bool]) -> int:
-    """The most characters for which ``counts`` that stand side by side in every match."""
+def _side_by_side(tree: Iterable[tuple[Any, Any]]) -> int:
+    """The most fixed characters that stand side by side in every match."""
     best = current = 0
     for code, argument in tree:
         name = str(code)
         if name == "AT":
             continue
-        if counts(name, argument):
+        if _is_fixed(name, argument):
             current += 1
             continue
-        run = _repeated(name, argument, counts)
+        run = _repeated(name, argument)
         if run is not None:  # one character again and again: also an optional one does not part what stands beside it
             current += run
             continue
-        best, current = max(best, current, _inside(name, argument, counts)), 0
+        best, current = max(best, current, _inside(name, argument)), 0
     return max(best, current)
 
 
-def _repeated(name: str, argument: Any, counts: Callable[[str, Any], bool]) -> int | None:
-    """How often at least a repetition of a single character that counts stands there; None for anything else."""
+def _repeated(name: str, argument: Any) -> int | None:
+    """How often at least a repetition of a single fixed character stands there; None for anything else."""
     if name not in _REPEATS or len(argument[2]) != 1:
         return None
     code, inner = argument[2][0]
-    return int(argument[0]) if counts(str(code), inner) else None
+    return int(argument[0]) if _is_fixed(str(code), inner) else None
 
 
-def _inside(name: str, argument: Any, counts: Callable[[str, Any], bool]) -> int:
+def _inside(name: str, argument: Any) -> int:
     """The count inside an element with parts, if it has to stand there at all."""
     if name in _REPEATS:
-        return _side_by_side(argument[2], counts) if argument[0] else 0
+        return _side_by_side(argument[2]) if argument[0] else 0
     if name == "SUBPATTERN":
-        return _side_by_side(argument[3], counts)
+        return _side_by_side(argument[3])
     if name == "BRANCH":
-        return min(_side_by_side(one, counts) for one in argument[1])
+        return min(_side_by_side(one) for one in argument[1])
     return 0
 
 
 def _is_fixed(name: str, argument: Any) -> bool:
     return name == "LITERAL" and not 0x30 <= argument <= 0x39  # noqa: PLR2004 - the digits
-
-
-def _is_digit(name: str, argument: Any) -> bool:
-    if name == "LITERAL":
-        return bool(0x30 <= argument <= 0x39)  # noqa: PLR2004 - the digits
-    return name == "IN" and all(_only_digits(str(code), one) for code, one in argument)
-
-
-def _only_digits(name: str, argument: Any) -> bool:
-    if name == "CATEGORY":
-        return str(argument) == "CATEGORY_DIGIT"
-    if name == "RANGE":
-        return bool(argument[0] >= 0x30 and argument[1] <= 0x39)  # noqa: PLR2004 - the digits
-    return name == "LITERAL" and _is_digit(name, argument)

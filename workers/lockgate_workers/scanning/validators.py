@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import json
 import math
 import re
@@ -18,6 +17,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
+from lockgate_workers.scanning.addresses import ADDRESSES
 from lockgate_workers.scanning.checksums import token_checksum, token_checksum_off
 from lockgate_workers.scanning.national import NATIONAL
 from lockgate_workers.scanning.randomness import generated, secret_like
@@ -31,6 +31,7 @@ _LUHN_MAX_DIGIT: Final = 9
 _CARD_DISTINCT: Final = 2
 _WRAPPED_ENTROPY: Final = 4.4
 _WRAPPED_SLASHES: Final = 6
+_ALPHABET: Final = "ABCDEFGHIJKLM"
 _SIGNS: Final = "!@#$%^&*?~+"
 _IBAN_LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
@@ -90,47 +91,6 @@ def jwt(text: str) -> bool:
     return isinstance(header, dict) and ("alg" in header or "enc" in header)
 
 
-def private_address(text: str) -> bool:
-    """An IPv4 address that is routed inside only, with a port or a prefix length after it or not. Not loopback, not documentation."""
-    try:
-        address = ipaddress.IPv4Address(text.partition("/")[0].partition(":")[0])
-    except ValueError:
-        return False
-    return any(address in network for network in _PRIVATE_V4)
-
-
-def public_address(text: str) -> bool:
-    """An IPv4 address of the internet, long enough not to be the version of something, and not a resolver that everybody names."""
-    try:
-        address = ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return address.is_global and not address.is_multicast and len(text) >= _ADDRESS_SHORTEST and text not in _RESOLVERS
-
-
-_ADDRESS_SHORTEST: Final = 10
-_RESOLVERS: Final = frozenset({"208.67.222.222", "208.67.220.220", "149.112.112.112"})
-
-
-def address_six(text: str) -> bool:
-    """An IPv6 address or network, of some substance: not loopback, not nothing, and not a slice or a name of a program."""
-    address, _, length = text.partition("/")
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return False
-    groups = [one for one in address.split(":") if one]
-    long = any(len(one) >= _GROUP_LONG for one in groups)
-    telling = long and (bool(length) or len(groups) > 1) and any(one.isdigit() for one in address)
-    return bool(length) or (telling and not parsed.is_loopback and not parsed.is_unspecified)
-
-
-_GROUP_LONG: Final = 4
-_PRIVATE_V4: Final = tuple(
-    ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
-)
-
-
 def mixed(text: str) -> bool:
     """Looks chosen or generated: letters, and digits or signs as well. Words and numbers alone are not secrets."""
     return any(one.isalpha() for one in text) and any(one.isdigit() or one in _SIGNS for one in text)
@@ -146,12 +106,13 @@ def basic_credentials(text: str) -> bool:
 
 
 def wrapped_base64(text: str) -> bool:
-    """A full line of binary data in base64: every kind of character, no path and no words. Hexadecimal and names are not."""
+    """A full line of binary data in base64: every kind of character, no path no words and no alphabet. Hexadecimal and names are not."""
     kinds = (str.isupper, str.islower, str.isdigit)
     return (
         all(any(kind(one) for one in text) for kind in kinds)
         and entropy(text) >= _WRAPPED_ENTROPY
         and text.count("/") <= _WRAPPED_SLASHES
+        and _ALPHABET not in text.upper()
     )
 
 
@@ -165,15 +126,13 @@ def entropy(text: str) -> float:
 
 VALIDATORS: Final[Mapping[str, Validator]] = MappingProxyType(
     {
+        **ADDRESSES,
         **NATIONAL,
         **WALLETS,
         "luhn": luhn,
         "iban": iban,
         "ssn": ssn,
         "jwt": jwt,
-        "private-address": private_address,
-        "public-address": public_address,
-        "address-six": address_six,
         "mixed": mixed,
         "basic-credentials": basic_credentials,
         "generated": generated,

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
-from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -97,19 +96,36 @@ class Stretches:
 
 
 class Characters:
-    """A map where each character became none, one or several; ``sizes`` gives how many each became."""
+    """A map where some characters became none or several: ``resized`` gives the index of each, in order, and how many it became."""
 
-    __slots__ = ("_ends", "_sizes")
+    __slots__ = ("_ends", "_indices", "_resized", "_shifts")
 
-    def __init__(self, sizes: Callable[[], Iterable[int]]) -> None:
-        self._sizes = sizes
-        self._ends: Sequence[int] = ()
+    def __init__(self, resized: Callable[[], Iterable[tuple[int, int]]]) -> None:
+        self._resized = resized
+        self._indices: list[int] = []
+        self._ends: list[int] = []
+        self._shifts = [0]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span from which the characters ``start`` to ``end`` came."""
         if not self._ends:
-            self._ends = tuple(accumulate(self._sizes()))
-        return bisect_right(self._ends, start), bisect_right(self._ends, end - 1) + 1
+            self._learn()
+        return self._index(start), self._index(end - 1) + 1
+
+    def _learn(self) -> None:
+        """Note of each resized character where it ends in the view, and how far all characters behind it are shifted."""
+        shift = 0
+        for index, size in self._resized():
+            self._indices.append(index)
+            self._ends.append(index + shift + size)
+            shift += size - 1
+            self._shifts.append(shift)
+
+    def _index(self, at: int) -> int:
+        """The character that became the one at ``at``."""
+        behind = bisect_right(self._ends, at)
+        index = at - self._shifts[behind]
+        return min(index, self._indices[behind]) if behind < len(self._indices) else index
 
 
 class View(msgspec.Struct, frozen=True):

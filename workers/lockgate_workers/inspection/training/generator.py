@@ -1,7 +1,7 @@
 """Training rows made from our own phrases: attacks, honest requests, and honest texts that quote attacks. Pure and deterministic.
 
 A corpus knows a few sources of attacks and hardly any text *about* attacks that may be trained on. The phrases (``phrases/*.yaml``)
-stand for both in some fifteen languages: templates whose names in braces are filled in at random, by a generator that is seeded.
+stand for both in some forty languages: templates whose names in braces are filled in at random, by a generator that is seeded.
 An attack comes alone or inside an honest carrier, which also stands in the rows without it; attacks and honest requests alike are
 sometimes written in capitals, with digits for letters or in pieces, so that a disguise by itself says nothing.
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-_SLOT: Final = re.compile(r"\{([a-z]+)\}")
+_SLOT: Final = re.compile(r"\{([a-z]+[0-9]?)\}")
 _DEPTH: Final = 6
 _LEET: Final = str.maketrans("aeiostAEIOST", "431057431057")
 _CONFUSABLE: Final = str.maketrans("aceopxyi", "асеорхуі")  # noqa: RUF001 - look-alike letters are meant
@@ -40,15 +40,39 @@ class Phrases:
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        self._attacks, self._benign, abroad, honest = map(_read, ("attacks", "benign", "abroad", "honest"))
-        self._carriers: list[str] = _read("carriers")["carriers"]
-        self._slots: dict[str, Sequence[str]] = {
-            name: choices
-            for part in (self._attacks, self._benign, abroad, honest)
-            for name, choices in part.pop("slots").items()
-        }
-        self._attacks |= abroad
-        self._benign |= honest
+        self._attacks: dict[str, list[str]] = {}
+        self._benign: dict[str, list[str]] = {}
+        self._carriers: list[str] = []
+        self._slots: dict[str, Sequence[str]] = {}
+        for kind, document in _documents():
+            if kind == "tongues":
+                for tongue, part in document.items():
+                    self._add_tongue(tongue, part)
+                continue
+            self._slots |= document.pop("slots", {})
+            self._carriers += document.pop("carriers", [])
+            of = self._attacks if kind in _ATTACKS else self._benign
+            for cls, templates in document.items():
+                of.setdefault(cls, []).extend(templates)
+
+    def _add_tongue(self, tongue: str, part: dict[str, Any]) -> None:
+        """Add the phrases of a language, whose slots are its own: the same names mean other words in every language."""
+        own = part.get("slots", {})
+
+        def apart(text: str) -> str:
+            return _SLOT.sub(lambda found: f"{{own{tongue}{found[1]}}}" if found[1] in own else found[0], text)
+
+        self._slots |= {f"own{tongue}{name}": [apart(str(choice)) for choice in choices] for name, choices in own.items()}
+        self._attacks.setdefault("tongues", []).extend(map(apart, part["attacks"]))
+        honest = [apart(text) for text in part["honest"]]
+        self._slots[f"own{tongue}said"] = honest
+        said = f"{{own{tongue}said}}"
+        self._benign.setdefault("tongues", []).extend((*honest, *(" ".join([said] * count) for count in _SAID)))
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """The names that are filled in."""
+        return frozenset(self._slots)
 
     def rows(self, each: int) -> list[Row]:
         """Return the rows, with about ``each`` of every template (a template without a slot counts once)."""
@@ -57,8 +81,11 @@ class Phrases:
     def _attack_rows(self, each: int) -> Iterator[Row]:
         for cls, templates in self._attacks.items():
             for index, template in enumerate(templates):
+                group = f"{cls}-{index}"
+                if cls in _PLACED:
+                    yield from (Row(text, True, f"own_{cls}", "own-placed", group) for text in self._placed(template, each))
+                    continue
                 for text in self._several(template, each):
-                    group = f"{cls}-{index}"
                     yield Row(self._disguised(text), True, f"own_{cls}", "own-phrases", group)
                     if self._random.random() < _CARRIED:
                         yield Row(self._carried(text), True, "own_carried", "own-carried", group)
@@ -67,6 +94,10 @@ class Phrases:
         for cls, templates in self._benign.items():
             times = each * _ABOUT if cls in _OFTEN else each
             for index, template in enumerate(templates):
+                if cls in _PLACED:
+                    placed = self._placed(template, each)
+                    yield from (Row(text, False, f"own_{cls}", f"own-{cls}", f"{cls}-{index}") for text in placed)
+                    continue
                 for text in self._several(template, times):
                     written = self._disguised(text) if cls in _BARE else text
                     yield Row(written, False, f"own_{cls}", f"own-{cls}", f"{cls}-{index}")
@@ -77,6 +108,12 @@ class Phrases:
         if "{" not in template or not _SLOT.search(template):
             return [template]
         return list(dict.fromkeys(self._filled(template) for _ in range(times)))
+
+    def _placed(self, template: str, each: int) -> Iterator[str]:
+        """Yield a text so many times, each in a carrier of its own."""
+        for _ in range(each):
+            text = self._filled(template)
+            yield self._carried(text[:1].upper() + text[1:] if self._random.random() < _CAPITAL else text)
 
     def _filled(self, template: str) -> str:
         for _ in range(_DEPTH):
@@ -105,11 +142,37 @@ class Phrases:
         return _DISGUISES[self._random.integers(len(_DISGUISES))](text)
 
 
-_BARE: Final = frozenset({"requests", "languages", "smalltalk"})
+_ATTACKS: Final = frozenset({"attacks", "abroad"})
+"""Files with attacks, by what stands before the dash in their names; ``tongues`` have both kinds, the others honest texts or carriers."""
+_BARE: Final = frozenset({"requests", "languages", "smalltalk", "tongues"})
+_PLACED: Final = frozenset({"sides", "deeds", "asides"})
+"""Sentences that mean something inside a text of somebody else only: they never stand alone."""
+_SAID: Final = (2, 3, 5)
+"""Texts of so many honest sentences are made in each language."""
 _CARRIED: Final = 0.3
 _DISGUISED: Final = 0.12
 _CAPITAL: Final = 0.6
-_OFTEN: Final = frozenset({"documents", "code", "defences", "advice", "chatter", "abroad", "tables"})
+_OFTEN: Final = frozenset(
+    {
+        "documents",
+        "code",
+        "defences",
+        "advice",
+        "chatter",
+        "abroad",
+        "tables",
+        "prose",
+        "chat",
+        "trade",
+        "prompts",
+        "security",
+        "essays",
+        "blobs",
+        "shots",
+        "played",
+        "toolcalls",
+    }
+)
 _ABOUT: Final = 5
 """Texts about attacks, and texts that speak to their reader, are so many times as frequent as their templates: there are few of them."""
 
@@ -138,7 +201,9 @@ _DISGUISES: Final[tuple[Callable[[str], str], ...]] = (
 )
 
 
-def _read(name: str) -> dict[str, Any]:
-    document = resources.files(f"{__package__}.phrases") / f"{name}.yaml"
-    loaded: dict[str, Any] = yaml.safe_load(document.read_text(encoding="utf-8"))
-    return loaded
+def _documents() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the phrase files by name, each with its kind."""
+    folder = resources.files(f"{__package__}.phrases")
+    for name in sorted(place.name for place in folder.iterdir() if place.name.endswith(".yaml")):
+        loaded: dict[str, Any] = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        yield name.removesuffix(".yaml").partition("-")[0], loaded
