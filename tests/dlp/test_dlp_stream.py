@@ -81,6 +81,35 @@ def test_every_split_gives_what_the_whole_gives(text: str, cuts: list[int]) -> N
     assert streamed(text, cuts) == expected
 
 
+LINKS = [
+    PROSE,
+    PROSE * 12,
+    "[a]: https://evil.test/x\n",
+    "![p][a] ",
+    "![x](https://evil.test/?q=1) ",
+    "[b](https://evil.test/b) ",
+    "\n",
+    "<",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(LINKS), min_size=2, max_size=8).map("".join), st.lists(st.integers(0, 4_000), max_size=6))
+def test_every_split_gives_what_the_whole_gives_where_only_images_may_lead_nowhere(text: str, cuts: list[int]) -> None:
+    gate = StreamGate(scanner(), None, instead)
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [*(gate.feed(text[a:b]) for a, b in pairwise(edges)), gate.close()]
+    assert "".join(pieces) == released(text, scanner(), None, instead)
+
+
+def test_an_address_that_an_image_may_still_use_is_held() -> None:
+    gate = StreamGate(scanner(), None, instead)
+    out = gate.feed(PROSE * 2 + "[a]: https://evil.test/x\n" + PROSE * 30)
+    assert PROSE in out
+    assert "evil" not in out
+    assert "https://evil.test" in out + gate.close()
+
+
 @pytest.mark.parametrize(
     ("around", "secret"), [("{}", AWS), ("{}", GITHUB), ("postgres://app:{}@db.test:5432/app", "s3cr3t-Pw9")]
 )

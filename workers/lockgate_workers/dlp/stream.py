@@ -4,7 +4,8 @@ For every way of cutting a text into chunks, what `StreamGate` emits is, put tog
 is blocked as a whole ends the stream with an error before anything of the finding that blocks it went out. To that end all that came so far is
 scanned again whenever enough has come (a sixteenth more, so that the work stays a fixed multiple of the length), always from the
 beginning: what stands to the left is complete, and only what is to come has to be waited for (`lockgate_workers.scanning.reach`).
-Held back as well are a run without blanks that goes on at the end (it may be one long encoded thing) and a tag that is not closed.
+Held back as well are a run without blanks that goes on at the end (it may be one long encoded thing), a tag that is not closed, and, where
+links are left alone but images are not, an address that is defined before any image has come.
 
 For plain text and Markdown. JSON, HTML and shaped answers are only known to be what they say when they are complete: they go out whole.
 Active markup ends a stream; in an answer that goes out whole it is taken out.
@@ -107,6 +108,8 @@ class StreamGate:
             self._check_held()
             return ""
         findings = _findings(text, self._scanner, self._hosts)
+        if self._hosts is None and not last:
+            until = max(min((until, *_definitions(text, findings))), self._out)
         self.findings = tuple(one for one in findings if one.start < until)
         decisive = strongest(self.findings)
         if decisive is not None and decisive.action is Action.BLOCK:
@@ -226,6 +229,15 @@ def _open_tags(text: str) -> Iterator[int]:
     opened = text.rfind("<")
     if opened >= 0 and ">" not in text[opened:] and (opened + 1 == len(text) or _TAG.match(text, opened)):
         yield opened
+
+
+def _definitions(text: str, findings: Sequence[Finding]) -> Iterator[int]:
+    """Where an address is defined that would be an image's if one were still to come: only images may lead nowhere then."""
+    known = {one.start for one in findings if one.rule in links.RULES}
+    try:
+        yield from (one.start for one in links.elsewhere(f"{text}![", None) if one.start not in known)
+    except links.TooManyLinksError:
+        raise StreamBlockedError(RULE_LINKS) from None
 
 
 def _openers(text: str, far: Sequence[Far], out: int) -> Iterator[int]:
