@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -21,7 +21,7 @@ from lockgate_schemas.errors import ConfigurationError
 from lockgate_schemas.names import checked_name
 from lockgate_schemas.passage import Response, ResponseStatus, raw
 
-Handler = Callable[[Request[Any]], Awaitable[Any]] | Callable[[Request[Any]], AsyncGenerator[str, None]]
+Handler = Callable[[Request[Any]], Awaitable[Any]] | Callable[[Request[Any]], AsyncIterator[str]]
 """An async function from a request to an answer, or an async generator of the pieces of its text."""
 
 PLAIN: Final = "text/plain"
@@ -78,12 +78,12 @@ class Action:
 
     async def _answer(self, request: Request[Any], limit: int, drafts: Drafts | None) -> Response:
         given = self.handler(request)
-        if not isinstance(given, AsyncGenerator):
+        if isinstance(given, Awaitable):
             return answer(await given)
         pieces: list[str] = []
         length = 0
-        async with aclosing(given):
-            async for piece in given:
+        async with aclosing(cast("AsyncGenerator[str, None]", given)) as written:  # of a generator function, as `of` saw to it
+            async for piece in written:
                 pieces.append(piece)
                 length += len(piece)
                 if length > limit:  # and so are its bytes: what follows need not be written
