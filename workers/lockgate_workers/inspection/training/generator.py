@@ -169,6 +169,8 @@ _OFTEN: Final = frozenset(
         "security",
         "essays",
         "blobs",
+        "spoken",
+        "tasks",
         "shots",
         "played",
         "toolcalls",
