@@ -129,6 +129,19 @@ def test_what_is_no_host_is_not_taken_for_one(host: str) -> None:
     assert not host.strip(".") or host not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["[x](https://evildocs.example.org/)", "[x](https://wiki.example.org/)", "[x](https://docs.example.org.evil/)"]
+)
+def test_a_name_is_not_that_of_what_ends_like_it(text: str) -> None:
+    assert [one.rule for one in elsewhere(text, HOSTS)] == [RULE_LINK]
+
+
+@pytest.mark.parametrize("host", ["", "."])
+def test_an_empty_entry_allows_nothing(host: str) -> None:
+    assert [one.rule for one in elsewhere("[x](https://[::1]/)", (host,))] == [RULE_HIDDEN]
+    assert [one.rule for one in elsewhere("[x](https://evil.test./)", (host,))] == [RULE_LINK]
+
+
 def test_hosts_are_names_and_suffixes() -> None:
     check_hosts(None)
     check_hosts((*HOSTS, "localhost", "Docs.Example.ORG", "xn--bcher-kva.example", "10.0.0.7"))
@@ -228,6 +241,7 @@ def test_no_browser_finds_another_host_in_a_tag(address: str, frame: str) -> Non
         '<a href="https://docs.example.org\'@evil.test/">',
         '<a href="https://docs.example.org @evil.test/">',
         "[x](https://docs.example.org:" + "a" * 600 + "@evil.test/)",
+        "[x](https://docs.example.org:" + "1" * 600 + "@evil.test/)",
         # A backslash is a slash in a tag, and hides a sign in Markdown.
         '<a href="https://evil.test\\.wiki.example.org/">',
         "[x](https://evil.test\\.wiki.example.org/)",
