@@ -380,6 +380,11 @@ class Words:
         return tuple(map(self.scan, texts))
 
 
+def test_what_only_a_reader_of_the_page_sees_is_looked_at_too() -> None:
+    assert is_blocked(decide("<p>sec<b>ret</b></p>", HTML, Words("secret")), RULE_RESIDUE)
+    assert decide("<p>sec<b>ret</b></p>", PLAIN, Words("secret")).decision is DlpOutcome.PASS
+
+
 class Answers:
     """Answers whatever it is told, text by text."""
 
