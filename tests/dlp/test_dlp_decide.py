@@ -83,6 +83,9 @@ def test_a_lone_surrogate_is_malformed(scanner: Scanner) -> None:
     assert is_blocked(decide("a\ud800", PLAIN, scanner), RULE_MALFORMED)
 
 
+# --- media types ------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -107,9 +110,6 @@ def test_a_media_type_of_json_keeps_its_name(scanner: Scanner) -> None:
     )
 
 
-# --- media types ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -122,6 +122,8 @@ def test_a_media_type_of_json_keeps_its_name(scanner: Scanner) -> None:
         "image/svg+json",
         "text/plain; charset=utf-7",
         "text/plain; charset=utf-16",
+        "text/plain; profile=utf-8",
+        "text/html; charset=utf-8; charset=utf-7",
         "multipart/form-data; boundary=x",
         "application/octet-stream",
         "text/plain\r\nX-Evil: 1",
