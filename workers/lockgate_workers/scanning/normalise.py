@@ -221,7 +221,9 @@ def _escape_parts(match: re.Match[str]) -> Iterable[Part]:
     """Say where the characters of a run of escapes came from: exactly where escapes differ in length, evenly where they do not."""
     run, meant = match.group(), _meaning(match)
     if run[0] == "&":
-        entities = [(one.span(), html.unescape(one.group())) for one in _ONE_ENTITY.finditer(run)]
+        found = list(_ONE_ENTITY.finditer(run))
+        texts = {one: html.unescape(one) for one in {match.group() for match in found}}
+        entities = [(one.span(), texts[one.group()]) for one in found]
         if "".join(text for _, text in entities) == meant:
             offset = match.start()
             return [Part(text, offset + first, offset + last, Fit.WHOLE) for (first, last), text in entities]
