@@ -13,8 +13,8 @@ from __future__ import annotations
 import codecs
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice, product
 from types import MappingProxyType
 from typing import Final
 
@@ -139,6 +139,24 @@ def _telling_heads(heads: Iterable[str]) -> list[str]:
     return [*tokens, *_MORE_HEADS, *(f"{one}://" for one in (*_SCHEMES, *_MORE_SCHEMES) if len(one) >= _SHORT)]
 
 
+_DIGITS: Final = {"o": "0", "i": "1", "e": "3", "a": "4", "s": "5", "t": "7"}
+undigited: Final[Change] = _replacing("013457", "oieast")
+"""Digits back into the letters that they are written for (``1gn0r3``)."""
+
+
+def digited_words() -> str:
+    """A pattern for telling words with digits for some or all of the letters that look like them."""
+    forms = {form for word in _TELLING if len(word) >= _LONG_WORD for form in _with_digits(word)}
+    return f"(?:{'|'.join(sorted(forms))})"
+
+
+def _with_digits(word: str) -> Iterator[str]:
+    for letters in product(*((letter, _DIGITS[letter]) if letter in _DIGITS else (letter,) for letter in word)):
+        form = "".join(letters)
+        if form != word:
+            yield form
+
+
 class Shifted:
     """Reads what is written in one of the other ciphers, for the heads of a set of rules. Expressions are compiled when they are needed."""
 
@@ -180,6 +198,7 @@ def changed_heads(heads: Iterable[str], change: Change) -> str:
     return rf"(?:{either})(?:\b|_)" if change is turned else rf"\b(?:{either})"
 
 
+_DIGITED: Final = re.compile(digited_words())
 _COMMON: Final = {change: re.compile(words(change, telling=False)) for change in CHANGES.values()}
 _PLAIN_WORDS: Final = re.compile(r"(?i:\b(?:" + "|".join(_WORDS) + r")\b)")
 
@@ -213,6 +232,15 @@ def read_passages(text: str, change: Change, certain: Mosaic) -> None:
         found = _COMMON[change].finditer(line) if change in _COMMON else _PLAIN_WORDS.finditer(change(line))
         if len(list(islice(found, _ENOUGH_WORDS))) == _ENOUGH_WORDS:
             certain.add(_part(text, position, position + len(line.rstrip()), change))
+        position += len(line)
+
+
+def read_digits(text: str, certain: Mosaic) -> None:
+    """Add each line in which a telling word stands with digits for letters, and enough common words do, with letters for digits."""
+    position = 0
+    for line in text.splitlines(keepends=True):
+        if _DIGITED.search(line) is not None and len(_PLAIN_WORDS.findall(undigited(line))) >= _ENOUGH_WORDS:
+            certain.add(_part(text, position, position + len(line.rstrip()), undigited))
         position += len(line)
 
 

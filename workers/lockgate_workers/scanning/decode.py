@@ -100,6 +100,8 @@ class Decoder:
             rejoin.rejoin_heads(text, self._cut, doubtful)
         if "shifted" in fired or "cipher" in fired:
             self._shifted.read(text, certain, doubtful)
+        if "digits" in fired:
+            ciphers.read_digits(text, certain)
         for name, change in ciphers.CHANGES.items():
             if name in fired:
                 ciphers.read_tokens(text, self._changed[name], change, doubtful)
@@ -123,6 +125,7 @@ def signs_of(rules: Sequence[Rule]) -> Mapping[str, str]:
             **changed,
             **telling,
             **ciphers.shifted_signs(found),
+            "digits": ciphers.digited_words(),
         }
     )
 

@@ -19,7 +19,8 @@ from lockgate_workers.scanning.view import DecodingLimitError, Fit, Mosaic, Part
 
 _INLINE: Final = "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr"
 _T: Final = r"[A-Za-z0-9_\-+/=.:@!$%~]"
-_NUMBERED: Final = r"\d{1,4}[.):|]?[ \t]{1,4}|(?:[>#*|;%+\-]|//|--|\*/|REM)[ \t]{1,4}"
+_BULLETS: Final = "\u2022\u00b7"
+_NUMBERED: Final = rf"\d{{1,4}}[.):|]?[ \t]{{1,4}}|(?:[>#*|;%+\-{_BULLETS}]|>>|///?|--|\*/|REM)[ \t]{{1,4}}"
 _PREFIX: Final = rf"[ \t]{{0,16}}(?:{_NUMBERED}){{0,2}}"
 _OPERATOR: Final = r"(?:\+|\.{1,2}|\|\||&|<>|~|\\|)"
 _IN: Final = r"[\w\-+/=.:@]"
@@ -67,7 +68,7 @@ _SMALL_PIECES: Final = {
 }
 _CHUNK: Final = re.compile(r"[A-Za-z0-9_\-+/=.@:]{1,120}")
 _ORDINARY_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,24}[.:]?")
-_LINE_GLUE: Final = re.compile(rf"[\"'`]?[ \t]{{0,4}}[\\=+.&_]?[ \t]{{0,4}}\r?\n{_PREFIX}[\"'`]?")
+_LINE_GLUE: Final = re.compile(rf"[\"'`]?[ \t]{{0,4}}[\\=+.&_]?[ \t]{{0,4}}\r?\n{_PREFIX}(?:[+\-](?=[A-Za-z0-9])|[\"'`])?")
 _GLUE: Final = re.compile(r"[^A-Za-z0-9\n]{1,8}")
 _SOLDER: Final = "-._/:=+"
 _IS_LIST: Final = re.compile(r"[\"'`],")

@@ -42,6 +42,7 @@ SIGNS: Final = MappingProxyType(
         "codes": r"(?:\b\d{2,3}[^\w]{1,3}){8}|[cC][hH][aA]?[rR](?:\]|[cC]ode)?\(?\d",
         "bits": r"(?:[01]{8}[ ,]?){7}",
         "ascii85": r"<~[!-uz]{10}",
+        "points": r"(?:U\+00[2-7][0-9A-F][ ,;]{0,2}){4}",
     }
 )
 """What the gate looks for, by reader."""
@@ -76,6 +77,8 @@ _CODE_CALLS: Final = re.compile(r"(?<!\d)(\d{2,3})([^\d\n]{3,16}?)\d{2,3}(?:\2\d
 _NUMBER: Final = re.compile(r"\d+")
 _OCTAL: Final = frozenset("01234567")
 _BITS: Final = re.compile(r"(?<![01])[01]{8}(?:[\s,]?[01]{8}){6,}+(?![01])")
+_POINTS: Final = re.compile(r"U\+00[2-7][0-9A-F](?:[ ,;]{0,2}U\+00[2-7][0-9A-F]){3,}+")
+_POINT: Final = re.compile(r"U\+00([2-7][0-9A-F])")
 _ASCII85: Final = re.compile(r"<~[!-uz\s]{10,}+~>")
 
 _TEXT: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r"
@@ -243,6 +246,12 @@ def ascii85_runs(text: str) -> Iterator[Part]:
             yield Part(read, *match.span(), Fit.WHOLE)
 
 
+def point_runs(text: str) -> Iterator[Part]:
+    """Characters by their code points (``U+0041``)."""
+    for match in _POINTS.finditer(text):
+        yield Part(bytes.fromhex("".join(_POINT.findall(match.group()))).decode("ascii"), *match.span(), Fit.EVEN, slack=8)
+
+
 READERS: Final = MappingProxyType(
     {
         "base64": base64_runs,
@@ -251,6 +260,7 @@ READERS: Final = MappingProxyType(
         "codes": code_runs,
         "bits": bit_runs,
         "ascii85": ascii85_runs,
+        "points": point_runs,
     }
 )
 """The readers, by the name of their sign."""
