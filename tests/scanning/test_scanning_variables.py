@@ -67,6 +67,12 @@ def test_what_a_program_puts_together_is_found_with_all_its_pieces(name: str, ru
         assert any(start <= first and first + len(piece) <= end for start, end in spans)
 
 
+def test_pieces_in_another_order_are_all_covered(scanner: Scanner) -> None:
+    text = 'b = "D2eF3gH"\nc = "4iJ5kL6mN"\na = "cnry_aB1c"\nkey = a + b + c\n'
+    (finding,) = (one for one in scanner.scan(text).findings if one.rule == "canary")
+    assert (finding.start, finding.end) == (text.index("D2eF"), text.index("cnry_aB1c") + 9)
+
+
 def test_words_before_the_expression_stand_before_the_string() -> None:
     pack = """
 rules:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -257,6 +257,8 @@ class _Program:
         if len(pieces) < _FEWEST or max(one.last for one in pieces) - min(one.first for one in pieces) > _NEAR:
             return
         self._spend(pieces)
+        if any(one.first > other.first for one, other in pairwise(pieces)):
+            pieces = _strewn(pieces)
         opened = Part('"', first, first + 1, Fit.WHOLE)
         closed = Part('"', max(first, last - 1), last, Fit.WHOLE)
         every = (opened, *pieces, closed)
@@ -266,6 +268,12 @@ class _Program:
         self._left -= sum(len(one.text) + 8 for one in pieces)
         if self._left < 0:
             raise DecodingLimitError
+
+
+def _strewn(pieces: Parts) -> Parts:
+    """Pieces that do not stand in the order in which they are read: each stands for all that they cover, so that none is left behind."""
+    first, last = min(one.first for one in pieces), max(one.last for one in pieces)
+    return tuple(Part(one.text, first, last, Fit.WHOLE) for one in pieces)
 
 
 def _plain(name: str) -> str:
