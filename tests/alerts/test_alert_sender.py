@@ -176,8 +176,9 @@ async def test_who_died_while_sending_has_used_up_an_attempt_and_is_followed(led
     assert await states(ledger) == [("pager", "sent", 2, "")]
 
 
+@pytest.mark.parametrize("fault", [LedgerError("locked"), KeyError(17), ValueError("what a row holds")])
 async def test_a_ledger_that_does_not_answer_is_waited_for(
-    ledger: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: Exception
 ) -> None:
     await ledger.alerts.report_event("broken-pack", "dlp")
     pager, stop, asked = Fake(), asyncio.Event(), []
@@ -186,7 +187,7 @@ async def test_a_ledger_that_does_not_answer_is_waited_for(
     async def flaky(now: int) -> bool:
         asked.append(now)
         if len(asked) < 3:
-            raise LedgerError("locked")
+            raise fault
         if pager.reached:
             stop.set()
         return await real(now)
@@ -197,6 +198,7 @@ async def test_a_ledger_that_does_not_answer_is_waited_for(
     async with asyncio.timeout(20):
         await one.run(stop)
     assert pager.reached == [1]
+    assert "what a row holds" not in caplog.text
 
 
 async def test_a_burst_goes_out_in_one_round(ledger: Ledger, clock: Clock) -> None:

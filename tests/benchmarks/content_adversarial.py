@@ -13,7 +13,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, get_args
 
@@ -55,6 +55,11 @@ def timed(scanner: Scanner, text: Hostile) -> Timing:
     return Timing(best, answer, text)
 
 
+def within(text: Hostile, size: int) -> Hostile:
+    """The text, cut where it has so many bytes: what is promised is promised for bytes."""
+    return replace(text, text=text.text.encode("utf-8", "surrogatepass")[:size].decode("utf-8", "replace"))
+
+
 def sampled(texts: Iterator[Hostile], each: int) -> Iterator[Hostile]:
     """So many texts of each rule, spread over all ways to make one; all those against no rule in particular."""
     for rule, group in itertools.groupby(texts, key=lambda one: one.rule):
@@ -87,15 +92,17 @@ def main() -> int:
     slow = False
     for kind in arguments.scanners:
         scanner = load_scanner(kind)
-        timings = [timed(scanner, one) for one in sampled(hostile(scanner.rules, arguments.size), arguments.each)]
+        texts = sampled(hostile(scanner.rules, arguments.size), arguments.each)
+        timings = [timed(scanner, within(one, arguments.size)) for one in texts]
         timings.sort(key=lambda one: -one.milliseconds)
-        timings += [timed(scanner, one) for one in mutated(timings, arguments.mutations, arguments.size, chance)]
+        costly = mutated(timings, arguments.mutations, arguments.size, chance)
+        timings += [timed(scanner, within(one, arguments.size)) for one in costly]
         timings.sort(key=lambda one: -one.milliseconds)
         worst: dict[str, Timing] = {}
         for timing in timings:
             worst.setdefault(timing.text.rule, timing)
         lines = [
-            f"{kind}: {len(timings)} texts of {arguments.size} characters against {len(scanner.rules)} rules",
+            f"{kind}: {len(timings)} texts of {arguments.size} bytes against {len(scanner.rules)} rules",
             *map(str, timings[: arguments.rules]),
             "the worst of each rule:",
             *map(str, worst.values()),

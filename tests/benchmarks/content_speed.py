@@ -27,6 +27,8 @@ INJECTION_MS: Final = 1.0
 LINEAR: Final = 1.5
 """Time a byte at 10 MB over that at 10 KB: at most."""
 _REQUEST: Final = 2_000
+_TURN: Final = 1_000
+"""Characters of one kind of text at a stretch where kinds take turns."""
 _SIZES: Final = (10_000, 100_000, 1_000_000, 10_000_000)
 
 
@@ -73,8 +75,12 @@ def injection(rounds: int) -> dict[str, Timed]:
 
 
 def scaling(both: dict[bool, Scanner], largest: int) -> dict[bool, dict[int, float]]:
-    """Nanoseconds a byte at each size up to the largest, over prose, JSON and code in turn; the middle of some runs."""
-    source = "".join(one for group in zip(*(answers(kind, 40, seed=2) for kind in KINDS), strict=True) for one in group)
+    """Nanoseconds a byte at each size up to the largest; the middle of some runs.
+
+    Prose, JSON and code take turns, so short that the smallest text holds as much of each as the largest: they are not read equally fast.
+    """
+    pieces = [answers(kind, 400, seed=2, size=_TURN) for kind in KINDS]
+    source = "".join(one for group in zip(*pieces, strict=True) for one in group)
     found: dict[bool, dict[int, float]] = {}
     for decoding, scanner in both.items():
         for size in (one for one in _SIZES if one <= largest):

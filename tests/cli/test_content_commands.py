@@ -119,6 +119,17 @@ def test_a_value_is_allowed_without_being_shown_to_anybody(restored: Shell, file
     assert "nobodys-rule" in restored("rules", "allow", "--rule", "nobodys-rule", "--reason", "r", text=f"{KEY}\n", code=2)
 
 
+def test_a_text_is_explained_from_one_place_and_only_one(nowhere: Shell, tmp_path: Path) -> None:
+    text = tmp_path / "answer.txt"
+    text.write_text(f"the key is {KEY}")
+    for arguments in ((), ("some text", "--file", str(text))):
+        assert "only one of them" in nowhere("rules", "explain", *arguments, code=2)
+    assert "answer.txt" in nowhere("rules", "explain", "--file", str(tmp_path / "no" / "answer.txt"), code=2)
+    told = nowhere("rules", "explain", "--file", str(text), "--scanner", "dlp")
+    assert RULE in told
+    assert KEY not in told
+
+
 def test_a_text_is_explained_without_being_echoed(shell: Shell) -> None:
     text = f"mind the key {KEY} and password=changeme2024\n"
     told = shell("rules", "explain", "-", "--scanner", "dlp", text=text)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.dlp.links import RULE_HIDDEN, RULE_LINK, TooManyLinksError, check_hosts, defanged, elsewhere
+from lockgate_workers.dlp.links import REMOVED, RULE_HIDDEN, RULE_LINK, TooManyLinksError, check_hosts, defanged, elsewhere
 
 HOSTS = ("docs.example.org", ".wiki.example.org")
 
@@ -101,6 +101,8 @@ def test_an_address_that_hides_its_host_is_removed(text: str) -> None:
         ("[x](https://evil.test/p) <https://evil.test>", 0),
         ("look![1] at x\n\n[x](https://evil.test/p)", 0),
         ("[r]: https://evil.test/p", 0),
+        ("![a](https://evil.test/p)\n\n[x](https://evil.test/q)", 1),
+        ("![a](https://evil.test/p) and [x](https://evil.test/q)", 2),
         ("<a href='https://evil.test'>", 0),
     ],
 )
@@ -127,6 +129,19 @@ def test_what_is_no_host_is_not_taken_for_one(host: str) -> None:
     with pytest.raises(ConfigurationError, match=r"links\[1\]") as refused:
         check_hosts(("example.org", host))
     assert not host.strip(".") or host not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[x](https://evildocs.example.org/)", "[x](https://wiki.example.org/)", "[x](https://docs.example.org.evil/)"]
+)
+def test_a_name_is_not_that_of_what_ends_like_it(text: str) -> None:
+    assert [one.rule for one in elsewhere(text, HOSTS)] == [RULE_LINK]
+
+
+@pytest.mark.parametrize("host", ["", "."])
+def test_an_empty_entry_allows_nothing(host: str) -> None:
+    assert [one.rule for one in elsewhere("[x](https://[::1]/)", (host,))] == [RULE_HIDDEN]
+    assert [one.rule for one in elsewhere("[x](https://evil.test./)", (host,))] == [RULE_LINK]
 
 
 def test_hosts_are_names_and_suffixes() -> None:
@@ -228,6 +243,7 @@ def test_no_browser_finds_another_host_in_a_tag(address: str, frame: str) -> Non
         '<a href="https://docs.example.org\'@evil.test/">',
         '<a href="https://docs.example.org @evil.test/">',
         "[x](https://docs.example.org:" + "a" * 600 + "@evil.test/)",
+        "[x](https://docs.example.org:" + "1" * 600 + "@evil.test/)",
         # A backslash is a slash in a tag, and hides a sign in Markdown.
         '<a href="https://evil.test\\.wiki.example.org/">',
         "[x](https://evil.test\\.wiki.example.org/)",
@@ -276,6 +292,11 @@ def test_an_image_is_found_wherever_its_address_stands(text: str, hosts: tuple[s
 )
 def test_what_runs_is_removed_though_links_are_left_alone(text: str) -> None:
     assert [one.rule for one in elsewhere(text, None)] == [RULE_HIDDEN]
+
+
+def test_parentheses_within_an_address_belong_to_it() -> None:
+    assert treated("[x](https:evil.test/(a(b))c) and (d)") == f"[x]({REMOVED}) and (d)"
+    assert treated("[x](https:evil.test/\\)c) and (d)") == f"[x]({REMOVED}) and (d)"
 
 
 def test_a_tag_in_a_text_full_of_quotes_is_looked_for_within_bounds() -> None:

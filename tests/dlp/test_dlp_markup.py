@@ -65,6 +65,10 @@ def test_nested_tricks_leave_nothing_active(text: str) -> None:
     [
         """<p title=">" onclick="x()">a</p>""",
         """<p title=">"onclick="x()">a</p>""",
+        """<p onclick=x()//<b>a""",
+        """<img src=x onerror=x()<!--x>a""",
+        """<p <1 onclick=x()>a""",
+        """<iframe src=//e.test/<b>a""",
         """<p title='<' onclick=x()>a</p>""",
         """> <p\n> onclick='x()'>a""",
         """> <img\n> src=//e.test/p.png\n> >""",

@@ -132,6 +132,20 @@ def test_a_row_path_without_a_list_is_refused(where: str) -> None:
         parse_content(f"shapes: [{{agent: a, rows: {{'{where}': user}}}}]")
 
 
+def test_a_row_that_is_anybody_elses_too_is_not_the_callers() -> None:
+    body = '{"rows": [{"a": {"t": "acme"}, "b": {"t": "other"}}, {"a": {"t": "acme"}, "b": {"t": "acme"}}]}'
+    kept, broken, _ = held(body, rows={"rows[].*.t": "tenant"})
+    assert kept == {"rows": [{"a": {"t": "acme"}, "b": {"t": "acme"}}]}
+    assert broken == {"over-fetch-row": 1}
+
+
+def test_what_was_asked_for_one_place_is_not_asked_for_another() -> None:
+    shape = Shape(agent="orders", asked={"order.id": "order", "customer.id": "customer"})
+    said = asked({"order": 17, "customer": 4}, shape, b"salt")
+    assert outside(json_body.parse('{"order": {"id": 17}, "customer": {"id": 4}}'), shape, said, b"salt") == 0
+    assert outside(json_body.parse('{"order": {"id": 4}, "customer": {"id": 17}}'), shape, said, b"salt") == 2
+
+
 def test_an_answer_about_what_was_asked() -> None:
     shape = Shape(agent="orders", asked={"order.id": "order"})
     said = asked({"order": 17}, shape, b"salt")

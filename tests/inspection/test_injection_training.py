@@ -9,13 +9,16 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from scipy import sparse  # type: ignore[import-untyped]
 
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.inspection.loading import SOURCES, THRESHOLDS, WEIGHTS, load_scorer
 from lockgate_workers.inspection.model import decode
 from lockgate_workers.inspection.readings import readings
 from lockgate_workers.inspection.train import trained
+from lockgate_workers.inspection.training.fit import _told
 from lockgate_workers.inspection.training.generator import Phrases
+from lockgate_workers.inspection.training.library import PIECE, library_rows
 from lockgate_workers.inspection.training.material import material
 from lockgate_workers.inspection.training.measures import area, measured, most_seen, sure_threshold, threshold
 from lockgate_workers.inspection.training.rows import CorpusRow, part, read_corpus
@@ -148,3 +151,35 @@ def test_a_corpus_is_read_zipped_or_not_and_anything_else_is_refused(tmp_path: P
     for name in ("b.jsonl", "c.jsonl.gz", "missing.jsonl"):
         with pytest.raises(ConfigurationError):
             read_corpus(tmp_path / name)
+
+
+def test_an_n_gram_of_one_kind_of_text_counts_more_than_one_of_both() -> None:
+    seen = np.zeros((6, 3), np.float32)
+    seen[:, 0] = 1  # everywhere
+    seen[:3, 1] = 1  # in attacks
+    seen[3:, 2] = 1  # in honest texts
+    grams = sparse.csr_matrix((seen[seen > 0], np.nonzero(seen)[1], [0, 2, 4, 6, 8, 10, 12]), shape=(6, 3))
+    both, one, other = _told(grams, np.array([True] * 3 + [False] * 3))[:3]
+    assert both == pytest.approx(0.3)
+    assert one == other == pytest.approx(0.3 + np.log(4.0))
+
+
+def test_code_is_learned_from_in_pieces_of_every_module_but_no_test(tmp_path: Path) -> None:
+    for name, code in {
+        "b.py": "x = 1\n" * 2_000,
+        "a.py": "import this\n",
+        "empty.py": "",
+        "test/c.py": "c = 1\n",
+        "d.txt": "d",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    rows = list(library_rows(tmp_path))
+    assert rows == list(library_rows(tmp_path))
+    assert [row.group for row in rows] == ["python-library:a.py", "python-library:b.py", "python-library:b.py"]
+    assert rows[0].text == "import this"
+    assert all(0 < len(row.text) <= PIECE and row.label == "benign" and row.licence == "PSF-2.0" for row in rows)
+
+
+def test_the_library_of_this_python_gives_hundreds_of_pieces() -> None:
+    assert len(list(library_rows())) > 300

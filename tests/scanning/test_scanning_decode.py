@@ -6,6 +6,7 @@ import base64
 import bz2
 import codecs
 import gzip
+import lzma
 import os
 import zlib
 from collections.abc import Callable
@@ -68,6 +69,10 @@ def raw_deflate(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+def in_pieces(run: str, size: int, glue: str) -> str:
+    return glue.join(run[at : at + size] for at in range(0, len(run), size))
+
+
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -80,6 +85,17 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 of gzip": lambda text: b64(gzip.compress(text.encode())),
     "base64 of zlib": lambda text: b64(zlib.compress(text.encode())),
     "base64 of deflate": lambda text: b64(raw_deflate(text.encode())),
+    "base64 of bzip2": lambda text: b64(bz2.compress(text.encode())),
+    "base64 of xz": lambda text: b64(lzma.compress(text.encode())),
+    "base64 of UTF-16 from the high byte": lambda text: b64(text.encode("utf-16-be")),
+    "base64 of UTF-16 with a mark": lambda text: b64(text.encode("utf-16")),
+    "UTF-7": lambda text: f"+{b64(text.encode('utf-16-be')).rstrip('=')}-",
+    "base64 turned round": lambda text: b64(text.encode())[::-1],
+    "base64 in fours": lambda text: in_pieces(b64(text.encode()), 4, " "),
+    "hex of UTF-16": lambda text: text.encode("utf-16-le").hex(),
+    "hex in fours": lambda text: text.encode().hex(" ", -2),
+    "hex in eights": lambda text: text.encode().hex(" ", -4),
+    "octal codes": lambda text: " ".join(f"{one:03o}" for one in text.encode()),
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
     "base32 small": lambda text: base64.b32encode(text.encode()).decode().lower(),
     "base32hex": lambda text: base64.b32hexencode(text.encode()).decode(),
@@ -156,7 +172,7 @@ def test_a_run_behind_a_path_is_read(decoder: Decoder) -> None:
         "a_rather_long_name_of_a_function",
         "da39a3ee5e6b4b0d3255bfef95601890afd80709",
         b64(bytes(range(128, 256))),
-        b64(bz2.compress(PLAIN.encode() * 9)),
+        b64(bz2.compress(bytes(range(128, 256)) * 4)),
         "3c:22:fb:9a:10:7e",
         "the quick brown fox, and all that it jumps over",
     ],
@@ -170,8 +186,9 @@ def test_random_bytes_hardly_ever_look_like_text(decoder: Decoder) -> None:
     assert hits <= 6
 
 
-def test_a_bomb_is_refused(decoder: Decoder, scanner: Scanner) -> None:
-    bomb = b64(gzip.compress(b"all work and no play " * 500_000))
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_bomb_is_refused(pack: Callable[[bytes], bytes], decoder: Decoder, scanner: Scanner) -> None:
+    bomb = b64(pack(b"all work and no play " * 50_000))
     with pytest.raises(DecodingLimitError):
         read(decoder, bomb)
     assert scanner.scan(f"see {bomb} there").refusal is Refusal.WORK
@@ -180,6 +197,11 @@ def test_a_bomb_is_refused(decoder: Decoder, scanner: Scanner) -> None:
 def test_many_small_bombs_are_refused(scanner: Scanner) -> None:
     small = b64(gzip.compress(b"all work and no play " * 5_000))
     assert scanner.scan(" ".join(f"{small[:-8]}{index:08d}" for index in range(300))).refusal is not None
+
+
+def test_many_small_packed_runs_are_refused(scanner: Scanner) -> None:
+    small = b64(bz2.compress(b"all work and no play " * 5_000))
+    assert scanner.scan(" ".join([small] * 20)).refusal is Refusal.WORK
 
 
 def test_runs_are_read_without_a_gate() -> None:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import itertools
 import random
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lockgate_workers.scanning.decode import Decoder
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.exact import ExactRule
 from lockgate_workers.scanning.findings import Refusal
 from lockgate_workers.scanning.gate import Gate
-from lockgate_workers.scanning.meter import EXACT_BYTE, GATE_BYTE, ScanLimits
+from lockgate_workers.scanning.meter import CANDIDATE, EXACT_BYTE, GATE_BYTE, GATE_BYTE_AGAIN, PIECE, ScanLimits
+from lockgate_workers.scanning.view import Mosaic, Part, View
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -39,21 +41,25 @@ class Counted:
         self.reset()
 
     def reset(self) -> None:
-        self.gated = self.exact = self.candidates = self.checked = self.characters = 0
+        self.gated = self.again = self.exact = self.candidates = self.checked = self.characters = self.pieces = 0
 
     def cost(self) -> int:
-        return GATE_BYTE * self.gated + EXACT_BYTE * self.exact
+        gate = GATE_BYTE * self.gated + GATE_BYTE_AGAIN * self.again
+        return gate + EXACT_BYTE * self.exact + CANDIDATE * self.candidates + PIECE * self.pieces
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     count = Counted()
-    hits, candidates, refused = Gate.hits, ExactRule.candidates, ExactRule.refused
+    hits, candidates, refused, add_piece = Gate.hits, ExactRule.candidates, ExactRule.refused, Mosaic.add_piece
 
     def counting_hits(
         gate: Gate, data: bytes, shortest: int = 0, among: Collection[int] | None = None, *, signs: bool = True
     ) -> list[int]:
-        count.gated += len(data)
+        if among is None:
+            count.gated += len(data)
+        else:
+            count.again += len(data)
         return hits(gate, data, shortest, among, signs=signs)
 
     def counting_candidates(
@@ -62,14 +68,19 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
         places = list(places)
         count.exact += sum(end - begin for begin, end in places)
         for one in candidates(rule, data, places, beyond):
-            count.candidates += 1
             yield one
+            count.candidates += 1
 
     def counting_refused(rule: ExactRule, value: str) -> object:
         count.checked += 1
         count.characters += len(value)
         return refused(rule, value)
 
+    def counting_piece(mosaic: Mosaic, text: str, first: int, last: int, parts: Callable[[], Iterable[Part]]) -> None:
+        add_piece(mosaic, text, first, last, parts)
+        count.pieces += 1
+
+    monkeypatch.setattr(Mosaic, "add_piece", counting_piece)
     monkeypatch.setattr(Gate, "hits", counting_hits)
     monkeypatch.setattr(ExactRule, "candidates", counting_candidates)
     monkeypatch.setattr(ExactRule, "refused", counting_refused)
@@ -115,6 +126,25 @@ def test_ten_times_the_text_is_no_more_than_some_ten_times_the_work(
         counted.reset()
         if scanner.scan(large.text).refusal is None:
             assert counted.cost() <= 20 * once + 500_000, small.how
+
+
+def test_what_is_put_together_is_counted(dlp_scanner: Scanner, counted: Counted) -> None:
+    explained = dlp_scanner.explain("g-h-p-_-a-b-c-d-e-f-1-2-3 " * 200)
+    assert counted.pieces >= 200
+    assert explained.work >= counted.cost()
+
+
+def test_what_is_disguised_is_read_in_one_order_in_every_process(dlp_scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[list[str]] = []
+
+    def noting(_decoder: Decoder, _view: View, fired: Iterable[str]) -> Iterator[View]:
+        orders.append(list(fired))
+        return iter(())
+
+    monkeypatch.setattr(Decoder, "decoded", noting)
+    dlp_scanner.scan("\n".join(one.text for one in hostile((), 60)))
+    assert any(len(order) > 3 for order in orders)
+    assert all(order == sorted(order) for order in orders)
 
 
 def test_a_value_that_stands_there_a_thousand_times_is_checked_once(dlp_scanner: Scanner, counted: Counted) -> None:

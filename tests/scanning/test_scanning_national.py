@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lockgate_workers.scanning import national
 from lockgate_workers.scanning.national import _LIBRARY, NATIONAL, _module
+from lockgate_workers.scanning.validators import VALIDATORS
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,20 @@ def test_a_library_that_is_not_there_is_no_answer(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(national, "_module", missing)
     with pytest.raises(ImportError):
         NATIONAL["pl-pesel"]("44051401359")
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("ir-id", "0013542419", "0013542418"),
+        ("ir-id", "007-324100-8", "1111111111"),
+        ("kz-iin", "850712310242", "850712310243"),
+        ("kz-iin", "850712310242", "851312310242"),
+        ("yu-jmbg", "0101006500006", "0101006500007"),
+        ("yu-jmbg", "1207985710241", "3207985710241"),
+        ("uy-ci", "3.481.729-3", "3.481.729-4"),
+    ],
+)
+def test_numbers_that_the_library_does_not_know(name: str, good: str, bad: str) -> None:
+    assert VALIDATORS[name](good)
+    assert not VALIDATORS[name](bad)

@@ -87,6 +87,12 @@ def test_the_most_specific_change_decides_whatever_their_order() -> None:
         assert actions(given, tenant="other", agent="other") == ["block"]
 
 
+def test_one_for_the_agent_goes_before_a_stricter_one_for_the_tenant() -> None:
+    tenant = RuleChange(rule="some-key", action="block", tenant="acme")
+    agent = RuleChange(rule="some-key", action="flag", agent="echo")
+    assert actions([tenant, agent]) == actions([agent, tenant]) == ["flag"]
+
+
 def test_an_ended_exception_gives_way_to_the_next_less_specific_change() -> None:
     assert actions([RuleChange(rule="some-key", action="block"), off(until=YESTERDAY, agent="echo")]) == ["block"]
 

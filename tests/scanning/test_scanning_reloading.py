@@ -10,7 +10,7 @@ import pytest
 
 from lockgate_ledger.records import ContentRecord
 from lockgate_schemas.content import content_digest
-from lockgate_schemas.errors import ConfigurationError, UnavailableError
+from lockgate_schemas.errors import ConfigurationError, LedgerError, UnavailableError
 from lockgate_workers.scanning.content import day
 from lockgate_workers.scanning.loading import load_scanner
 from lockgate_workers.scanning.reloading import Fixed, Reloading, ScannerSource, own_packs, read_content
@@ -160,6 +160,18 @@ async def test_a_failure_of_any_kind_is_one_and_its_words_go_nowhere(timer: Time
     with pytest.raises(UnavailableError, match="RuntimeError"):
         await Reloading(broken, timer=timer, report=report).current(record("text"))
     assert told == ["RuntimeError"]
+
+
+async def test_messages_wait_also_when_nobody_can_be_told_why(builder: Builder, timer: Timer) -> None:
+    async def report(_detail: str) -> None:
+        raise LedgerError("the ledger is locked")
+
+    builder.fails.add("bad")
+    reloading = Reloading(builder, timer=timer, report=report, patience=20)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="bad cannot be built"):
+            await reloading.current(record("bad"))
+    assert builder.built == ["bad"]
 
 
 async def test_a_worker_starts_although_the_policy_in_force_is_broken_but_not_without_rules(

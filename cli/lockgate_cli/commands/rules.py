@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ from lockgate_cli.operator import Operator
 from lockgate_cli.options import HomeOption, JsonOption, home_at, home_if_any
 from lockgate_cli.render import console, decision_text, print_json, table
 from lockgate_cli.rulebook import KINDS, Rulebook, chosen_kinds, content_in_force
-from lockgate_cli.texts import STANDARD_INPUT, standard_input, typed_secret
+from lockgate_cli.texts import STANDARD_INPUT, standard_input, text_of, typed_secret
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning.content import TunedScanners, day
 from lockgate_workers.scanning.findings import Category
@@ -91,7 +92,10 @@ def list_rules(
 @rules.command("explain")
 @guarded
 def explain(
-    text: Annotated[str, typer.Argument(help="The text, or - for standard input (a secret does not belong into an argument).")],
+    text: Annotated[
+        str, typer.Argument(help="The text, or - for standard input (a secret does not belong into an argument).")
+    ] = "",
+    file: Annotated[Path | None, typer.Option(help="The text is in this file.", show_default=False)] = None,
     scanner: ScannerOption = "",
     tenant: TenantOption = "",
     agent: AgentOption = "",
@@ -99,7 +103,7 @@ def explain(
     home: HomeOption = None,
 ) -> None:
     """Show what each rule says of a text: where it fired, and what becomes of it. What was found is shown as dots."""
-    given = standard_input() if text == STANDARD_INPUT else text
+    given = _given(text, file)
     found = home_if_any(home)
     book, record = Rulebook.of(found), asyncio.run(content_in_force(found))
     policy = read_content(record)
@@ -118,6 +122,15 @@ def explain(
         _show_explained(name, one)
     if score is not None:
         console.print(f"injection score {score.score:.3f}, flagged from {score.flag:.3f}, blocked from {score.block:.3f}")
+
+
+def _given(text: str, file: Path | None) -> str:
+    """The one text that is meant. Raises `ConfigurationError` when there is none, or more than one."""
+    if bool(text) == (file is not None):
+        raise ConfigurationError("give a text, - for standard input, or --file, and only one of them")
+    if file is not None:
+        return text_of(file)
+    return standard_input() if text == STANDARD_INPUT else text
 
 
 def _show_explained(name: str, one: Explained) -> None:

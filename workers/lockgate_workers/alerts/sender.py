@@ -71,6 +71,8 @@ class AlertSender:
                 await self.round(stop)
             except LockgateError as error:
                 _log.warning("alerts wait: %s", error.code)
+            except Exception as error:  # noqa: BLE001 - lets nothing through: alerts wait, and the gate beside this does not end with them
+                _log.error("alerts wait: %s", type(error).__name__)
             try:
                 await asyncio.wait_for(stop.wait(), self._every / 1000)
             except TimeoutError:

@@ -24,6 +24,7 @@ _VALUES: Final = frozenset(
     for variant in (word, word.capitalize(), word.upper(), f"Parameter{word.capitalize()}", f"string{word.capitalize()}")
 )
 _HEADS: Final = ("columns", "column_names", "columnNames", "headers", "header", "fields", "Columns", "Headers", "Fields")
+_HEADED: Final = frozenset(_HEADS)
 _NAME: Final = re.compile(r"[^\W\d][\w .\-/]*")
 
 
@@ -41,6 +42,8 @@ def is_value(member: str) -> bool:
 
 def of_columns(members: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of a table's columns that stand beside its rows."""
+    if _HEADED.isdisjoint(members):
+        return ()
     for key in _HEADS:
         names = _row(members.get(key))
         if names:

@@ -93,7 +93,7 @@ _RUNS_OR_LOADS: Final = (
 )
 
 
-_GAP: Final = r"(?:[\s/\"']|=\s*\"[^\"]*\"|=\s*'[^']*'|\n[ \t]*>)"
+_GAP: Final = r"(?:<?[\s/\"']|=\s*\"[^\"]*\"|=\s*'[^']*'|\n[ \t]*>)"
 """What may stand before an attribute's name."""
 _LOADED_BY_STYLE: Final = r"[\\&@]|expression|image-set|image\s*\(|cross-fade|src\s*\("
 """What in a style fetches something under another name than ``url(``, which is left to `links`, or hides that it does."""
@@ -115,10 +115,10 @@ _WITH_CONTENT: Final = tuple(
 # `<Object>`, `<Button>`, `<Input>` alone are generics or components more often than HTML, and harmless without attributes.
 _ACTIVE_TAG: Final = _pattern(
     rf"</?(?:script|style|iframe|svg|math|embed|applet|meta|base|link|frame|frameset|html|body|template|noscript)(?:(?:[\s/]|\n[ \t]*>){BODY})?(?:>|$)"
-    rf"|<(?:{_RUNS_OR_LOADS})(?:[\s/]|\n[ \t]*>){BODY}=[^<>]*(?:>|$)"
-    rf"|<[a-z!?/]{BODY}{_GAP}on[a-z]{{3,30}}\s*=[^<>]*(?:>|$)"
-    rf"|<[a-z]{BODY}=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^<>]*(?:>|$)"
-    rf"|<[a-z]{BODY}{_GAP}style\s*=\s*(?:\"[^\"]*|'[^']*|[^<>]*)(?:{_LOADED_BY_STYLE})[^<>]*(?:>|$)"
+    rf"|<(?:{_RUNS_OR_LOADS})(?:[\s/]|\n[ \t]*>){BODY}=[^>]*(?:>|$)"
+    rf"|<[a-z!?/]{BODY}{_GAP}on[a-z]{{3,30}}\s*=[^>]*(?:>|$)"
+    rf"|<[a-z]{BODY}=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^>]*(?:>|$)"
+    rf"|<[a-z]{BODY}{_GAP}style\s*=\s*(?:\"[^\"]*|'[^']*|[^<>]*)(?:{_LOADED_BY_STYLE})[^>]*(?:>|$)"
 )
 _DOCUMENT: Final = _pattern(r"^\s*(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>])")
 

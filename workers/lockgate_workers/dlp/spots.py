@@ -27,8 +27,8 @@ def _pattern(expression: str) -> re2._Regexp:
     return re2.compile(expression, options=options)
 
 
-# Signs between quotes end no tag, nor does the `>` with which the next line of a quotation begins.
-BODY: Final = r"(?:[^<>]|=\s*\"[^\"]*\"|=\s*'[^']*'|\n[ \t]*>)*"
+# Signs between quotes end no tag, nor does the `>` with which the next line of a quotation begins; and a `<` that begins none is a sign like others.
+BODY: Final = r"(?:[^<>]|<[^a-z>]|=\s*\"[^\"]*\"|=\s*'[^']*'|\n[ \t]*>)*"
 _OPEN: Final = _pattern(rf"<[a-z]{BODY}\z")
 
 

@@ -5,7 +5,8 @@ Groups of near-duplicates stay together, and thresholds are set on one half of t
 - ``shipped``: the shipped weights on this corpus. Honest only for rows that they were not made from, so rows of their own corpus are
   shown by ``crossed`` instead.
 - ``crossed``: every row by a fit that did not see its group (needs scikit-learn and the rows that may be learned from).
-- ``unseen``: every row by a fit that did not see its source.
+- ``unseen``: every row by a fit that did not see its source. Sources that may not be learned from are unseen by every fit: theirs saw
+  all others.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def decisions(rows: Sequence[CorpusRow], scanner: Scanner, scorer: Scorer) -> li
 
 
 def crossed(rows: Sequence[CorpusRow], scanner: Scanner, seed: int, *, sources: bool) -> Scores:
-    """Return scores by fits that saw neither a row's group nor, with ``sources``, its source. Sources without rows to learn from need no fit."""
+    """Return scores by fits that saw neither a row's group nor, with ``sources``, its source."""
     from lockgate_workers.inspection.training.material import material  # noqa: PLC0415 - measuring shipped weights needs no scikit-learn
 
     everything = material(rows, scanner, seed)
@@ -48,13 +49,21 @@ def crossed(rows: Sequence[CorpusRow], scanner: Scanner, seed: int, *, sources: 
 
 
 def _source_parts(rows: Sequence[CorpusRow]) -> Places:
-    """Deal the sources out to parts. A group that spans parts follows its first row, so that no near-duplicate is learned from."""
+    """Deal the sources out to parts; those that are never learned from have one of their own.
+
+    A group that spans parts stands in one of them as a whole, so that no near-duplicate is learned from: in the part of those rows, if it
+    has any, and else in that of its first row.
+    """
     names = sorted({(row.label, row.source) for row in rows if row.may_train})
     place = {source: index % _SOURCE_PARTS for index, (_, source) in enumerate(names)}
-    group: dict[str, int] = {}
+    group = {_group(row): _SOURCE_PARTS for row in rows if not row.may_train}
     for row in rows:
-        group.setdefault(row.group or row.text, place.get(row.source, 0))
-    return np.array([group[row.group or row.text] for row in rows], np.int64)
+        group.setdefault(_group(row), place.get(row.source, _SOURCE_PARTS))
+    return np.array([group[_group(row)] for row in rows], np.int64)
+
+
+def _group(row: CorpusRow) -> str:
+    return row.group or row.text
 
 
 def report(name: str, rows: Sequence[CorpusRow], found: Measured) -> str:

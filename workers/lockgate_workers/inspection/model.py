@@ -1,8 +1,8 @@
 """The linear model: weights in one file, and the logit of a text. Pure.
 
 The file is one line of magic, one line of JSON (what the numbers mean), and the table of `features.BUCKETS` weights in half precision.
-A text's logit is the sum over its worst window, each family of n-grams divided by the square root of how many there are, plus what
-its build (`structure`) and the rules that hit are worth. `Model.probability` turns it into the calibrated score. A file that is not
+A window's score is the sum over its n-grams, each family divided by the square root of how many there are. A text's logit is `pooled`
+from the scores of its windows, plus what its build (`structure`) and the rules that hit are worth. `Model.probability` turns it into the calibrated score. A file that is not
 exactly this is refused: a gate with other weights than those that were measured is not the gate that was measured.
 """
 
@@ -23,12 +23,17 @@ from lockgate_workers.inspection.features import BUCKETS, Grams, Places, blocks
 from lockgate_workers.inspection.structure import NAMES, structure
 from lockgate_workers.inspection.windows import windows
 
-MAGIC: Final = b"lockgate-injection-weights 1\n"
+MAGIC: Final = b"lockgate-injection-weights 2\n"
 _TABLE_BYTES: Final = 2 * BUCKETS
 _MOST_HEADER: Final = 65_536
 _MOST_LOGIT: Final = 60.0
+TENOR: Final = 0.5
+"""What the mean of all windows counts beside the worst of them: one odd sentence in a long honest text is less than the same alone."""
+LEAST_TENOR: Final = -0.5
+"""The lowest mean that counts. Most honest texts lie below it, so that more of them around an attack buys it no more than one does."""
 
 Weights = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Finite = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 
 
@@ -57,22 +62,27 @@ class Model:
         """Return the raw score of a text in its readings (the first is the plainest), of which ``rules`` hit."""
         if not readings or not readings[0]:
             return -_MOST_LOGIT
-        worst = max((self._worst(grams) for text in readings for grams in blocks(text)), default=0.0)
+        scores = np.concatenate([self._scores(grams) for text in readings for grams in blocks(text)])
         built = float(structure(readings[0]) @ self.structure)
-        return worst + built + sum(self.header.rules.get(rule, 0.0) for rule in rules) + self.header.intercept
+        return (
+            float(pooled(scores.max(), scores.mean()))
+            + built
+            + sum(self.header.rules.get(rule, 0.0) for rule in rules)
+            + self.header.intercept
+        )
 
     def probability(self, logit: float) -> float:
         """Return the calibrated score, from 0 to 1."""
         value = self.header.slope * logit + self.header.offset
         return 1.0 / (1.0 + math.exp(-max(-_MOST_LOGIT, min(_MOST_LOGIT, value))))
 
-    def _worst(self, grams: Grams) -> float:
-        """Return the score of the window that scores most. Sums over windows are differences of running sums."""
+    def _scores(self, grams: Grams) -> Doubles:
+        """Return the score of each window. Sums over windows are differences of running sums."""
         starts, ends = windows(grams)
         words = self._sums(grams.words, np.searchsorted(grams.starts, starts), np.searchsorted(grams.starts, ends))
-        return float((words + self._sums(grams.characters, starts, ends)).max())
+        return words + self._sums(grams.characters, starts, ends)
 
-    def _sums(self, families: Sequence[Places], first: Places, last: Places) -> npt.NDArray[np.float64]:
+    def _sums(self, families: Sequence[Places], first: Places, last: Places) -> Doubles:
         """Return the sums over windows of words or of characters, at which n-grams are counted where they begin."""
         size = len(families[0])
         running, count = np.zeros(size + 1), np.zeros(len(first), np.int64)
@@ -81,6 +91,11 @@ class Model:
             count += np.minimum(last, len(buckets)) - np.minimum(first, len(buckets))
         np.cumsum(running, out=running)
         return (running[np.minimum(last, size)] - running[np.minimum(first, size)]) / np.sqrt(np.maximum(count, 1))
+
+
+def pooled(worst: Doubles, mean: Doubles) -> Doubles:
+    """Return what the windows of texts say together, from the worst and the mean of each text's scores."""
+    return worst + TENOR * np.maximum(mean, LEAST_TENOR)
 
 
 def encode(header: Header, table: Weights) -> bytes:

@@ -33,10 +33,13 @@ _FEWEST_BETWEEN: Final = 0.35
 _SEPARATORS: Final = str.maketrans("._-*|\t", "      ")
 _WORD: Final = re.compile(r"[a-z]+")
 _ENCODED: Final = 16
-"""Characters in a row without a blank or a sign that may be an encoded run."""
+"""Letters and digits in a row that may be part of an encoded run. Of ASCII text, base64 has a sign for ``>``, ``?`` and ``~`` alone."""
+_ENCODED_RUN: Final = re.compile(rf"[A-Za-z0-9]{{{_ENCODED},}}")
+_FEWEST_CAPITALS: Final = 0.25
+"""Capitals among the letters of a run without a digit, where it may be encoded: a name in code (``ContentLengthError``) has fewer."""
 _CONTINUED: Final = bytes(range(0x80, 0xC0))
 _X, _BLANK = ord("x"), ord(" ")
-_RUNS: Final = bytes(_X if re.match(r"[A-Za-z0-9+/_\-]", chr(code)) else _BLANK for code in range(256))
+_RUNS: Final = bytes(_X if re.match(r"[A-Za-z0-9]", chr(code)) else _BLANK for code in range(256))
 _APART: Final = bytes(code if chr(code) == "\n" else _BLANK if chr(code) in _BETWEEN else _X for code in range(256))
 """Characters drawn as x and blanks, so that plain searches find runs of the one or letters alone between the others."""
 # fmt: off
@@ -59,13 +62,17 @@ def readings(text: str) -> tuple[str, ...]:
     plain = views(text)[-1]
     found = [plain.text]
     data = plain.text.encode("utf-8", "replace")
-    if b"x" * _ENCODED in data.translate(_RUNS):
+    if b"x" * _ENCODED in data.translate(_RUNS) and any(map(_may_be_encoded, _ENCODED_RUN.findall(plain.text))):
         found.extend(_decoded(plain))
     joined = _joined(plain.text, data)
     if joined != plain.text:
         found.append(joined)
     found.extend(_turned(plain.text[:MOST_TURNED]))
     return tuple(found)
+
+
+def _may_be_encoded(run: str) -> bool:
+    return not run.isalpha() or sum(map(str.isupper, run)) > _FEWEST_CAPITALS * len(run)
 
 
 def _decoded(view: View) -> Iterator[str]:

@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 
 from lockgate_workers.inspection.loading import SOURCES, THRESHOLDS, WEIGHTS
-from lockgate_workers.inspection.model import Header, encode
+from lockgate_workers.inspection.model import Doubles, Header, encode
 from lockgate_workers.inspection.structure import NAMES
 from lockgate_workers.inspection.thresholds import Calibrated
-from lockgate_workers.inspection.training.fit import Doubles, Fitted, platt
+from lockgate_workers.inspection.training.fit import Fitted, platt
 from lockgate_workers.inspection.training.instances import STRUCTURE
 from lockgate_workers.inspection.training.material import EACH, Material, material
 from lockgate_workers.inspection.training.measures import BLOCK_RATE, FLAG_RATE, HARD_RATE, Marks, sure_threshold, threshold

@@ -16,7 +16,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from lockgate_workers.scanning import ciphers, rejoin, runs
+from lockgate_workers.scanning import ciphers, dumps, radix, rejoin, runs, variables
 from lockgate_workers.scanning.anchors import heads
 from lockgate_workers.scanning.packs import Rule
 from lockgate_workers.scanning.places import Places
@@ -31,45 +31,25 @@ _MOST_GROWTH: Final = 4
 _CHECKED: Final = frozenset({"iban", "jwt", "token-checksum"})
 """Validators that chance passes less than once in a few dozen times a shape that is rare already."""
 _SPLIT_HEAD: Final = 4
-_ORDINARY: Final = frozenset(
-    [
-        "api_",
-        "arn:",
-        "bedr",
-        "cio",
-        "dapi",
-        "driv",
-        "gith",
-        "host",
-        "http",
-        "ion_",
-        "key",
-        "key-",
-        "lin_",
-        "live",
-        "MRN",
-        "ops_",
-        "pat",
-        "post",
-        "Priv",
-        "PRIV",
-        "psca",
-        "pypi",
-        "ruby",
-        "s3:/",
-        "secr",
-        "serv",
-        "ship",
-        "test",
-        "verc",
-    ]
-)
+# fmt: off
+_ORDINARY: Final = frozenset([
+    "API-", "api-", "api_", "app-", "arn:", "as-", "bedr", "cio", "dapi", "driv", "exa_", "gith", "host", "http", "ion_",
+    "key", "key-", "key_", "lin_", "live", "mob-", "MRN", "ops_", "pat", "pat_", "post", "PRIV", "Priv", "psca", "pypi",
+    "rel-", "rnd_", "ruby", "s3:/", "sdk-", "sec-", "secr", "serv", "ship", "sub-", "test", "test_", "verc",
+])
+# fmt: on
 """Heads so short begin ordinary words as well; of these more is asked for."""
 _LONGER_HEAD: Final = 8
-_WORD_LIKE: Final = re.compile(r"[A-Za-z]?[a-z]{3}|[a-z]{3}[_\-]|[A-Z]{3}-")
-"""Letters as a word begins with them, or a short word and a sign."""
+_WORD_LIKE: Final = re.compile(r"[A-Za-z]?[a-z]{3}")
+"""Letters as a word begins with them. Three letters and a sign are the usual head of a token; the few that begin ordinary names are told above."""
 _TOKEN_HEAD: Final = re.compile(r"(?=[A-Za-z0-9])[0-9_\-]*[A-Za-z]")
 _MORE_HEADS: Final = ("eyJ",)
+_READERS: Final[Mapping[str, tuple[runs.Reader, ...]]] = {
+    **{name: (reader,) for name, reader in (*runs.READERS.items(), *radix.READERS.items())},
+    "numbers": (radix.number_runs, runs.base64_runs),
+    "pieces": (runs.base64_pieces,),
+}
+"""Readers by sign. One of its own would cost every text what is rare: turned round, base64 has none, nor has it in pieces."""
 
 
 class Decoder:
@@ -81,6 +61,7 @@ class Decoder:
         self._cut_anywhere = Places(_split_heads(found))
         self._cut = Places(rf"\b(?:{_split_heads(found)})")
         self._changed = {name: Places(ciphers.changed_heads(found, change)) for name, change in ciphers.CHANGES.items()}
+        self._shifted = ciphers.Shifted(found)
         self._names = tuple(signs_of(rules))
 
     def named(self, hits: Iterable[int]) -> frozenset[str]:
@@ -95,11 +76,11 @@ class Decoder:
         """
         text = view.text
         certain, doubtful = Mosaic(view), Mosaic(view)
-        for name in fired:
-            for part in runs.READERS[name](text) if name in runs.READERS else ():
+        for reader in dict.fromkeys(reader for name in fired for reader in _READERS.get(name, ())):
+            for part in reader(text):
                 certain.add(part)
                 _check(certain, text)
-        if not view.weak and not fired <= runs.READERS.keys():
+        if not view.weak:
             self._joined(text, fired, certain, doubtful)
         _check(certain, text)
         _check(doubtful, text)
@@ -109,10 +90,18 @@ class Decoder:
 
     def _joined(self, text: str, fired: AbstractSet[str], certain: Mosaic, doubtful: Mosaic) -> None:
         rejoin.rejoin(text, fired, certain, doubtful)
+        if {"assigned", "summed"} <= fired or "listed" in fired:
+            variables.put_together(text, certain)
+        if "dump" in fired:
+            dumps.read_dumps(text, certain)
         if "pieces" in fired:
             rejoin.rejoin_pieces(text, self._cut_anywhere, doubtful)
         if "heads" in fired:
             rejoin.rejoin_heads(text, self._cut, doubtful)
+        if "shifted" in fired or "cipher" in fired:
+            self._shifted.read(text, certain, doubtful)
+        if "digits" in fired:
+            ciphers.read_digits(text, certain)
         for name, change in ciphers.CHANGES.items():
             if name in fired:
                 ciphers.read_tokens(text, self._changed[name], change, doubtful)
@@ -125,8 +114,20 @@ def signs_of(rules: Sequence[Rule]) -> Mapping[str, str]:
     found = _heads_of(rules)
     changed = {name: ciphers.changed_heads(found, change) for name, change in ciphers.CHANGES.items()}
     telling = {f"{name} words": ciphers.words(change, telling=True) for name, change in ciphers.CHANGES.items()}
-    heads_sign = {"heads": rf"\b(?:{_split_heads(found)})"}
-    return MappingProxyType({**runs.SIGNS, **rejoin.SIGNS, **heads_sign, **changed, **telling})
+    heads_sign = {"dump": dumps.SIGN, "heads": rf"\b(?:{_split_heads(found)})"}
+    return MappingProxyType(
+        {
+            **runs.SIGNS,
+            **radix.SIGNS,
+            **rejoin.SIGNS,
+            **variables.SIGNS,
+            **heads_sign,
+            **changed,
+            **telling,
+            **ciphers.shifted_signs(found),
+            "digits": ciphers.digited_words(),
+        }
+    )
 
 
 def decoded(view: View) -> Iterator[View]:

@@ -55,13 +55,14 @@ class _Hit(NamedTuple):
 class _Run:
     """One scan of one message."""
 
-    __slots__ = ("_checked", "found", "known", "meter", "reasons")
+    __slots__ = ("_around", "_checked", "found", "known", "meter", "reasons")
 
     def __init__(self, meter: Meter, *, explained: bool = False) -> None:
         self.meter = meter
         self.found: dict[int, list[Finding]] = {}
         self.known: dict[str, list[int]] = {}
         self._checked: dict[tuple[str, str], Verdict | None] = {}
+        self._around: dict[tuple[str, str], Verdict | None] = {}
         self.reasons: list[Reason] | None = [] if explained else None
 
     def refused(self, exact: ExactRule, value: str) -> Verdict | None:
@@ -71,6 +72,16 @@ class _Run:
             self.meter.check(exact.price(len(value)))
             self._checked[key] = exact.refused(value)
         return self._checked[key]
+
+    def misplaced(self, exact: ExactRule, text: str, start: int, end: int) -> Verdict | None:
+        """See `ExactRule.misplaced`; what stands around a candidate is looked at once, as most of it is the same in every view."""
+        if not exact.looks_around:
+            return None
+        key = exact.rule.id, exact.around(text, start, end)
+        if key not in self._around:
+            self.meter.around()
+            self._around[key] = exact.misplaced(key[1])
+        return self._around[key]
 
     def judged(self, rule: str, view: View, start: int, end: int, verdict: Verdict) -> None:
         """Note what became of a candidate, if anybody asked."""
@@ -160,7 +171,7 @@ class Scanner:
         plain = _is_plain(joined)
         if not hits and plain:
             return
-        written = [(index, View(text)) for index, text in enumerate(texts)]
+        written = [(index, View(text, told=run.meter.piece)) for index, text in enumerate(texts)]
         anew = () if plain else [(index, view) for index, one in written for view in self._rewritten(one, run)]
         groups: Iterator[list[tuple[int, View]]] = chain(_groups(written if hits else ()), _groups(anew))
         for depth in range(self._depth + 1):
@@ -179,7 +190,8 @@ class Scanner:
     def _inside(self, outer: _Hit, run: _Run) -> Iterator[View]:
         """All views of what is disguised in a view."""
         run.meter.decode(len(outer.view.text))
-        for view in self._decoder.decoded(outer.view, self._decoder.named(outer.hits)):
+        fired = dict.fromkeys(sorted(self._decoder.named(outer.hits)))  # in one order: a set has another one in each process
+        for view in self._decoder.decoded(outer.view, fired.keys()):
             run.meter.decode(len(view.text))
             yield view
             yield from self._rewritten(view, run)
@@ -281,8 +293,8 @@ class Scanner:
 def _verdict(exact: ExactRule, text: str, start: int, end: int, run: _Run) -> Verdict | None:
     """Why the candidate is no finding, or None."""
     if exact.is_placed_first:
-        return exact.misplaced(text, start, end) or run.refused(exact, text[start:end])
-    return run.refused(exact, text[start:end]) or exact.misplaced(text, start, end)
+        return run.misplaced(exact, text, start, end) or run.refused(exact, text[start:end])
+    return run.refused(exact, text[start:end]) or run.misplaced(exact, text, start, end)
 
 
 def _is_plain(text: str) -> bool:

@@ -61,6 +61,11 @@ class ExactRule:
         self._unless = _Words(rule.unless)
 
     @property
+    def looks_around(self) -> bool:
+        """Whether what stands around a candidate matters."""
+        return bool(self.rule.keywords or self.rule.unless)
+
+    @property
     def is_placed_first(self) -> bool:
         """Whether what stands around a candidate is looked at before its value: a missing word settles most candidates cheaply."""
         return bool(self.rule.keywords)
@@ -111,13 +116,16 @@ class ExactRule:
             return Verdict.PLACEHOLDER
         return None
 
-    def misplaced(self, text: str, start: int, end: int) -> Verdict | None:
-        """Return why what stands around the candidate at ``start`` to ``end`` of ``text`` says that it is no finding, or None."""
-        rule = self.rule
-        if not rule.keywords and not rule.unless:
+    def around(self, text: str, start: int, end: int) -> str:
+        """What stands around the candidate at ``start`` to ``end`` of ``text``, and itself."""
+        return text[max(0, start - self.rule.window) : end + self.rule.window]
+
+    def misplaced(self, around: str) -> Verdict | None:
+        """Return why what stands ``around`` a candidate says that it is no finding, or None."""
+        if not self.looks_around:
             return None
-        around = text[max(0, start - rule.window) : end + rule.window].lower()
-        if rule.keywords and not self._keywords.any_in(around):
+        around = around.lower()
+        if self.rule.keywords and not self._keywords.any_in(around):
             return Verdict.KEYWORD
         return Verdict.UNLESS if self._unless.any_in(around) else None
 

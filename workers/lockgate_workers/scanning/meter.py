@@ -23,11 +23,13 @@ GATE_BYTE_AGAIN: Final = 16
 EXACT_CALL: Final = 1_500
 EXACT_BYTE: Final = 3
 SEARCH: Final = 3_000
-CANDIDATE: Final = 6_000
+CANDIDATE: Final = 7_000
+AROUND: Final = 3_000
 FINDING: Final = 8_000
 REWRITTEN_CHARACTER: Final = 20
-ESCAPE: Final = 1_200
+ESCAPE: Final = 2_500
 DECODED_CHARACTER: Final = 80
+PIECE: Final = 10_000
 _LOOK: Final = 50_000
 """The clock is looked at after so much work: to ask for a thread's own time is a call into the system."""
 
@@ -48,7 +50,7 @@ class ScanLimits:
     max_findings: int = 2_000
     findings_per_kb: int = 10
     max_work: int = 15_000_000
-    work_per_byte: int = 500
+    work_per_byte: int = 550
 
 
 class RefusedError(Exception):
@@ -103,6 +105,10 @@ class Meter:
         """A candidate: whether or not it becomes a finding, it is looked at."""
         self._spend(CANDIDATE)
 
+    def around(self) -> None:
+        """What stands around a candidate, in which words are about to be looked for."""
+        self._spend(AROUND)
+
     def check(self, price: int) -> None:
         """Checks of a value that are about to be made, at this price."""
         self._spend(price)
@@ -121,6 +127,10 @@ class Meter:
     def decode(self, characters: int) -> None:
         """Characters among which encoded runs are about to be looked for, or which came out of one."""
         self._spend(DECODED_CHARACTER * characters)
+
+    def piece(self) -> None:
+        """A piece that was read out of a text, and is about to be laid out for a view."""
+        self._spend(PIECE)
 
     def _spend(self, units: int) -> None:
         self.work += units

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from lockgate_workers.scanning.braille import braille
 from lockgate_workers.scanning.confusables import CONFUSABLES
 from lockgate_workers.scanning.view import Characters, Fit, Part, View, parts_of, rewritten
 
@@ -33,14 +34,23 @@ _UNSEEN_RANGES: Final = (
     (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
 )  # fmt: skip
 _UNSEEN: Final = frozenset(code for first, last in _UNSEEN_RANGES for code in range(first, last + 1))
-# Letters on flags and in filled circles and squares, which NFKC leaves alone.
-_DRAWN_LETTERS: Final = {first + index: chr(ord("A") + index) for first in (0x1F1E6, 0x1F150, 0x1F170) for index in range(26)}
+# Letters on flags, in filled circles and squares, which NFKC leaves alone, and those in brackets or with a full stop, which it takes for several.
+_DRAWN: Final = (
+    (0x1F1E6, "A", 26),
+    (0x1F110, "A", 26),
+    (0x1F150, "A", 26),
+    (0x1F170, "A", 26),
+    (0x249C, "a", 26),
+    (0x2474, "1", 9),
+    (0x2488, "1", 9),
+)
+_DRAWN_LETTERS: Final = {first + index: chr(ord(letter) + index) for first, letter, count in _DRAWN for index in range(count)}
 _SHOWN: Final = {**CONFUSABLES, **_LINE_ENDS, **_DRAWN_LETTERS}
 
 _TAGS: Final = "\U000e0020-\U000e007e"
 _SELECTORS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _BITS: Final = "\u200b-\u200d\u2060-\u2064\ufeff"
-_HIDDEN: Final = re.compile(f"[{_TAGS}]++|[{_SELECTORS}]{{4,}}+|[{_BITS}]{{32,}}+")
+_HIDDEN: Final = re.compile(f"[{_TAGS}]++|[{_SELECTORS}]{{4,}}+|[{_BITS}]{{32,}}+|[\u2801-\u28ff]{{6,}}+")
 _BITS_IN_BYTE: Final = 8
 _OVERRIDE: Final = re.compile("\u202e([^\u202c\u2069\n]*+)")
 
@@ -49,7 +59,8 @@ _X: Final = "[0-9a-fA-F]"
 _ENTITY: Final = rf"&(?:\#[0-9]{{1,7}}+;?|\#[xX]{_X}{{1,6}}+;?|[A-Za-z][A-Za-z0-9]{{1,30}}+;)"
 # Runs of one kind of escape are read in one go: a flood of escapes is one match.
 _ESCAPES: Final = re.compile(
-    rf"\\(?:u{_X}{{4}}(?:\\u{_X}{{4}})*+|x{_X}{{2}}(?:\\x{_X}{{2}})*+|[0-3][0-7]{{2}}(?:\\[0-3][0-7]{{2}})*+"
+    rf"\\(?:0000[2-7]{_X}(?:\\0000[2-7]{_X})++|[2-7]{_X}[ ](?:\\[2-7]{_X}(?:[ ]|(?![0-9a-zA-Z]))){{3,}}+|0[01][0-7]{{2}}(?:\\0[01][0-7]{{2}})++"
+    rf"|(?<=[A-Za-z0-9]\\)[_@]|N\{{[A-Z][A-Z0-9 \-]{{1,60}}\}}|x\{{{_X}{{1,6}}\}}|u{_X}{{4}}(?:\\u{_X}{{4}})*+|x{_X}{{2}}(?:\\x{_X}{{2}})*+|[0-3][0-7]{{2}}(?:\\[0-3][0-7]{{2}})*+"
     rf"|[nrt\"'/](?:\\[nrt\"'/])*+|\\(?:\\\\)*+|u\{{{_X}{{1,6}}\}}|U00{_X}{{6}})"
     rf"|%(?:{_X}{{2}}(?:%{_X}{{2}})*+|u{_X}{{4}}(?:%u{_X}{{4}})*+)"
     rf"|{_ENTITY}(?:{_ENTITY})*+"
@@ -155,6 +166,8 @@ def _spelled(match: re.Match[str]) -> str:
     code = ord(run[0])
     if code & ~0x7F == 0xE0000:  # noqa: PLR2004 - the block of tag characters: ASCII, moved
         return "".join(chr(ord(one) & 0x7F) for one in run)
+    if code & ~0xFF == 0x2800:  # noqa: PLR2004 - the block of Braille
+        return braille(run)
     if chr(code) in "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff":
         return _bits(run)
     data = bytes(_selector_byte(ord(one)) for one in run)
@@ -188,7 +201,8 @@ def _as_text(data: bytes) -> str:
 
 
 def _hidden_parts(match: re.Match[str]) -> Iterable[Part]:
-    return (Part(_spelled(match), *match.span(), Fit.EVEN),)
+    spelled = _spelled(match)
+    return (Part(spelled, *match.span(), Fit.WHOLE if len(match.group()) % (len(spelled) or 1) else Fit.EVEN),)
 
 
 def _displayed(view: View) -> Iterator[View]:
@@ -221,7 +235,9 @@ def _escape_parts(match: re.Match[str]) -> Iterable[Part]:
     """Say where the characters of a run of escapes came from: exactly where escapes differ in length, evenly where they do not."""
     run, meant = match.group(), _meaning(match)
     if run[0] == "&":
-        entities = [(one.span(), html.unescape(one.group())) for one in _ONE_ENTITY.finditer(run)]
+        found = list(_ONE_ENTITY.finditer(run))
+        texts = {one: html.unescape(one) for one in {match.group() for match in found}}
+        entities = [(one.span(), texts[one.group()]) for one in found]
         if "".join(text for _, text in entities) == meant:
             offset = match.start()
             return [Part(text, offset + first, offset + last, Fit.WHOLE) for (first, last), text in entities]
@@ -234,6 +250,8 @@ def _meaning(match: re.Match[str]) -> str:
     run = match.group()
     if run[0] == "&":
         return html.unescape(run)
+    if run[0] == "\\" and (run[3:4] == " " or run[1:5] == "0000"):
+        return _styled(run)
     meaning = _KINDS.get(run[:2]) or _KINDS.get(run[0])
     return run[1::2].translate(_SHORT_ESCAPES) if meaning is None else meaning(run)
 
@@ -245,13 +263,28 @@ def _wide(run: str) -> str:
     return bytes.fromhex(run.replace(run[:2], "")).decode("utf-16-be", "replace")
 
 
+def _styled(run: str) -> str:
+    """Two or six hexadecimal digits each, as in style sheets, where a blank ends the shorter ones."""
+    return bytes.fromhex(run.replace("\\0000", "").replace("\\", "").replace(" ", "")).decode("latin-1")
+
+
+def _named(run: str) -> str:
+    """A character by its name in Unicode."""
+    try:
+        return unicodedata.lookup(run[3:-1])
+    except KeyError:
+        return run
+
+
 def _narrow(run: str) -> str:
     """Two hexadecimal digits each are bytes."""
+    if run[2] == "{":
+        return _character(run[3:-1])
     return _bytes(bytes.fromhex(run.replace("\\x" if run[0] == "\\" else "%", "")))
 
 
 def _octal(run: str) -> str:
-    return _bytes(bytes(int(one, 8) for one in run[1:].split("\\")))
+    return _bytes(bytes(int(one, 8) & 0xFF for one in run[1:].split("\\")))
 
 
 def _long(run: str) -> str:
@@ -272,6 +305,14 @@ def _character(digits: str) -> str:
 
 
 _KINDS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
-    {"\\u": _wide, "\\x": _narrow, "\\U": _long, "%u": _wide, "%": _narrow, **{f"\\{digit}": _octal for digit in "0123"}}
+    {
+        "\\u": _wide,
+        "\\N": _named,
+        "\\x": _narrow,
+        "\\U": _long,
+        "%u": _wide,
+        "%": _narrow,
+        **{f"\\{digit}": _octal for digit in "0123"},
+    }
 )
 """How a run of escapes is read, by its first two characters or its first."""

@@ -19,7 +19,8 @@ from lockgate_workers.scanning.view import DecodingLimitError, Fit, Mosaic, Part
 
 _INLINE: Final = "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr"
 _T: Final = r"[A-Za-z0-9_\-+/=.:@!$%~]"
-_NUMBERED: Final = r"\d{1,4}[.):|]?[ \t]{1,4}|(?:[>#*|;%+\-]|//|--|\*/|REM)[ \t]{1,4}"
+_BULLETS: Final = "\u2022\u00b7"
+_NUMBERED: Final = rf"\d{{1,4}}[.):|]?[ \t]{{1,4}}|(?:[>#*|;%+\-{_BULLETS}]|>>|///?|--|\*/|REM)[ \t]{{1,4}}"
 _PREFIX: Final = rf"[ \t]{{0,16}}(?:{_NUMBERED}){{0,2}}"
 _OPERATOR: Final = r"(?:\+|\.{1,2}|\|\||&|<>|~|\\|)"
 _IN: Final = r"[\w\-+/=.:@]"
@@ -31,7 +32,7 @@ SIGNS: Final = MappingProxyType(
         "literals": rf"{_IN}['\"`]\s{{0,16}}{_OPERATOR}\s{{0,16}}[fbruFBRU]?['\"`]{_IN}",
         "quoted": r"(?:=[0-9A-F]{2}[!-~]{0,8}){3}|[!-~]{8}=\r?\n[!-~]",
         "spelled": r"(?:[^A-Za-z0-9]{1,17}[A-Za-z0-9]){9}",
-        "pieces": r"(?:\b[\w\-.+/=]{2}[^\w]){6}|(?:\b[\w\-.+/=]{3}[^\w]){6}",
+        "pieces": r"(?:\b[\w+/=]{2}[ ,\-.:|/\n]){6}|(?:\b[\w+/=]{3}[ ,\-.:|/\n]){6}|(?:\b[\w+/=]{4}[ ,\-.:|/\n]){5}",
         "column": rf"\n[ \t]{{0,16}}(?:{_NUMBERED})+{_T}{{2,120}}\r?\n|\n[ \t]{{0,16}}{_T}{{0,80}}[0-9@]{_T}{{0,80}}\r?\n",
     }
 )
@@ -66,7 +67,8 @@ _SMALL_PIECES: Final = {
     for size in (2, 3)
 }
 _CHUNK: Final = re.compile(r"[A-Za-z0-9_\-+/=.@:]{1,120}")
-_LINE_GLUE: Final = re.compile(rf"[\"'`]?[ \t]{{0,4}}[\\=+.&_]?[ \t]{{0,4}}\r?\n{_PREFIX}[\"'`]?")
+_ORDINARY_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,24}[.:]?")
+_LINE_GLUE: Final = re.compile(rf"[\"'`]?[ \t]{{0,4}}[\\=+.&_]?[ \t]{{0,4}}\r?\n{_PREFIX}(?:[+\-](?=[A-Za-z0-9])|[\"'`])?")
 _GLUE: Final = re.compile(r"[^A-Za-z0-9\n]{1,8}")
 _SOLDER: Final = "-._/:=+"
 _IS_LIST: Final = re.compile(r"[\"'`],")
@@ -270,11 +272,16 @@ def _add_from_head(text: str, chunk: re.Match[str], doubtful: Mosaic) -> int:
     first, last = chunks[0].first, chunks[-1].last
     if _IS_LIST.match(kind) and _IS_JOINED.search(text[max(0, first - _NEAR) : first] + text[last : last + _NEAR]) is None:
         return len(chunks)  # a list of strings that nobody joins
-    if len(chunks) > 1:
+    if len(chunks) > 2 or (len(chunks) == 2 and not _is_next_word(*chunks)):  # noqa: PLR2004 - see below
         doubtful.add(*chunks)
     if len(chunks) > 2:  # noqa: PLR2004 - the last one may be a word of what follows
         doubtful.add(*chunks[:-1])
     return len(chunks)
+
+
+def _is_next_word(first: Part, last: Part) -> bool:
+    """Whether what stands behind a whole token is a word of what follows, and no piece of it."""
+    return len(first.text) != len(last.text) and _ORDINARY_WORD.fullmatch(last.text) is not None
 
 
 def _next_chunk(text: str, position: int, size: int, kind: str) -> tuple[str, Part] | None:

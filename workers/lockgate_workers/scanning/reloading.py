@@ -126,7 +126,14 @@ class Reloading(Generic[T]):
             detail = error.detail if isinstance(error, LockgateError) else type(error).__name__
             self._failed = digest, detail, self._timer() + self._again
             _log.error("what the content policy asks for cannot be built: %s", detail)
+            await self._tell(detail)
+
+    async def _tell(self, detail: str) -> None:
+        """Nothing passes whether or not anybody can be told; and a ledger that does not answer is no fault of the messages that wait."""
+        try:
             await self._report(detail)
+        except LockgateError as error:
+            _log.warning("nobody could be told of it: %s", error.code)
 
 
 def own_packs(policy: ContentPolicy, kind: ScannerKind) -> tuple[Pack, ...]:

@@ -19,7 +19,9 @@ from typing import Final
 
 from lockgate_workers.scanning.addresses import ADDRESSES
 from lockgate_workers.scanning.checksums import token_checksum, token_checksum_off
+from lockgate_workers.scanning.chosen import CHOSEN
 from lockgate_workers.scanning.national import NATIONAL
+from lockgate_workers.scanning.national_further import FURTHER
 from lockgate_workers.scanning.randomness import generated, secret_like
 from lockgate_workers.scanning.wallets import WALLETS
 
@@ -127,7 +129,9 @@ def entropy(text: str) -> float:
 VALIDATORS: Final[Mapping[str, Validator]] = MappingProxyType(
     {
         **ADDRESSES,
+        **CHOSEN,
         **NATIONAL,
+        **FURTHER,
         **WALLETS,
         "luhn": luhn,
         "iban": iban,

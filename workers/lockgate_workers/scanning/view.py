@@ -132,6 +132,7 @@ class View(msgspec.Struct, frozen=True):
     """A text and where it came from; without ``before`` it is the original, without ``map`` it lies one to one over ``before``.
 
     In a ``weak`` view chance makes shapes, as nothing says that its text was meant to be read so: only rules of distinctive shape count.
+    ``told``, of the original, is called for every piece that is read out of it or out of what was made from it, before it is kept.
     """
 
     text: str
@@ -139,6 +140,12 @@ class View(msgspec.Struct, frozen=True):
     map: Map | None = None
     weak: bool = False
     pieces: bool = False
+    told: Callable[[], None] | None = None
+
+    @property
+    def origin(self) -> View:
+        """The original."""
+        return self if self.before is None else self.before.origin
 
     @property
     def root(self) -> View:
@@ -157,10 +164,11 @@ class View(msgspec.Struct, frozen=True):
 class Mosaic:
     """Collects what was read out of pieces of a view, and lays it out as one view, so that one pass scans all of it."""
 
-    __slots__ = ("_before", "_last", "_pieces", "_seen", "_texts", "size")
+    __slots__ = ("_before", "_last", "_pieces", "_seen", "_texts", "_told", "size")
 
     def __init__(self, before: View) -> None:
         self._before = before
+        self._told = before.origin.told
         self._texts: list[str] = []
         self._pieces: list[Callable[[], Iterable[Part]]] = []
         self._seen: set[tuple[int, int, str]] = set()
@@ -174,6 +182,8 @@ class Mosaic:
 
     def add_piece(self, text: str, first: int, last: int, parts: Callable[[], Iterable[Part]]) -> None:
         """Add one piece that was read from ``first`` to ``last``, with the words before it and the sign after it."""
+        if self._told is not None:
+            self._told()
         if (first, last, text) in self._seen:
             return
         self._seen.add((first, last, text))
@@ -221,8 +231,8 @@ def parts_of(
     position = 0
     for match in pattern.finditer(text):
         yield Part(text[position : match.start()], offset + position, offset + match.start())
-        for part in replaced(match):
-            yield part._replace(first=offset + part.first, last=offset + part.last)
+        for text_of_it, first, last, fit, slack in replaced(match):
+            yield Part(text_of_it, offset + first, offset + last, fit, slack)
         position = match.end()
     yield Part(text[position:], offset + position, offset + len(text))
 

@@ -85,7 +85,7 @@ class Phrases:
                 if cls in _PLACED:
                     yield from (Row(text, True, f"own_{cls}", "own-placed", group) for text in self._placed(template, each))
                     continue
-                for text in self._several(template, each):
+                for text in self._several(template, each * _ABOUT if cls in _LONG else each):
                     yield Row(self._disguised(text), True, f"own_{cls}", "own-phrases", group)
                     if self._random.random() < _CARRIED:
                         yield Row(self._carried(text), True, "own_carried", "own-carried", group)
@@ -147,6 +147,7 @@ _ATTACKS: Final = frozenset({"attacks", "abroad"})
 _BARE: Final = frozenset({"requests", "languages", "smalltalk", "tongues"})
 _PLACED: Final = frozenset({"sides", "deeds", "asides"})
 """Sentences that mean something inside a text of somebody else only: they never stand alone."""
+_LONG: Final = frozenset({"personas", "interpreter"})
 _SAID: Final = (2, 3, 5)
 """Texts of so many honest sentences are made in each language."""
 _CARRIED: Final = 0.3
@@ -168,6 +169,8 @@ _OFTEN: Final = frozenset(
         "security",
         "essays",
         "blobs",
+        "spoken",
+        "tasks",
         "shots",
         "played",
         "toolcalls",

@@ -1,4 +1,4 @@
-"""What the weights are learned from, in one order: the rows of a corpus that may be, our own phrases, and the examples of the rules."""
+"""What the weights are learned from, in one order: rows of a corpus, our own phrases, library code, and the examples of the rules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lockgate_workers.inspection.features import Places
-from lockgate_workers.inspection.training.fit import Doubles, Fitted, fit
+from lockgate_workers.inspection.model import Doubles
+from lockgate_workers.inspection.training.fit import Fitted, fit
 from lockgate_workers.inspection.training.generator import Phrases
 from lockgate_workers.inspection.training.instances import Instances, instances
+from lockgate_workers.inspection.training.library import LIBRARY, library_rows
 from lockgate_workers.inspection.training.rows import CorpusRow
 from lockgate_workers.scanning.engine import Scanner
 
@@ -20,6 +22,8 @@ EACH: Final = 5
 """Rows made of each phrase template; with none, the phrases are left out."""
 OWN_WEIGHT: Final = 0.5
 """What a made row counts beside one of the corpus: they are many and alike."""
+LIBRARY_WEIGHT: Final = 0.1
+"""What a piece of library code counts: enough to let code pass. With more, commands in attacks pass as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,16 @@ class Material:
         """Which rows may be learned from."""
         return np.array([row.may_train for row in self.rows])
 
+    @property
+    def weights(self) -> Doubles:
+        """What each row counts."""
+        made = np.where([row.source == LIBRARY for row in self.rows], LIBRARY_WEIGHT, OWN_WEIGHT)
+        return np.where(np.arange(len(self.rows)) < self.corpus, 1.0, made)
+
     def fitted(self, keep: npt.NDArray[np.bool_]) -> Fitted:
         """Learn from those of the rows in ``keep`` that may be learned from."""
         used = keep & self.trainable
-        weight: Doubles = np.where(np.arange(len(self.rows)) < self.corpus, 1.0, OWN_WEIGHT)
-        return fit(self.data.of(used), self.attack[used], weight[used])
+        return fit(self.data.of(used), self.attack[used], self.weights[used])
 
     def crossed(self, parts: Places) -> Doubles:
         """Return the logits of the rows of the corpus, each from a fit without its part; rows with part -1 are never left out."""
@@ -57,8 +66,8 @@ class Material:
 
 
 def material(rows: Sequence[CorpusRow], scanner: Scanner, seed: int, *, each: int = EACH) -> Material:
-    """Put together everything to learn from."""
-    every = (*rows, *_phrases(seed, each), *_examples(scanner))
+    """Put together everything to learn from. Without phrases (``each`` is 0) there is no code either: neither is of the corpus."""
+    every = (*rows, *_phrases(seed, each), *(library_rows() if each else ()), *_examples(scanner))
     rules = {rule.id: index for index, rule in enumerate(sorted(scanner.rules, key=lambda one: one.id))}
     return Material(every, len(rows), instances([row.text for row in every], scanner, rules), rules)
 
