@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Final
 
 _PRIVATE: Final = tuple(
-    ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+    (int(one.netmask), int(one.network_address))
+    for one in map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"))
 )
+"""Mask and number of each network that is routed inside only. Numbers, as a long list of machines asks for each of them."""
 # What routers, container engines and tutorials give to everybody. 169.254.169.254 and its neighbours are the clouds' own, the same for all.
 _COMMON: Final = re.compile(
     r"10\.0\.[0-3]\.(?:[0-9]|1[0-9]|25[45])|10\.(\d)\.\1\.\1|10\.(?:10\.10\.\d{1,2}|1\.2\.3|11\.12\.13|20\.30\.40)|10\.96\.0\.1"
@@ -88,6 +90,8 @@ _STAND_IN: Final = re.compile(
 )
 _HOME: Final = re.compile(r"(?:/home/|/Users/|[A-Z]:\\{1,2}Users\\{1,2})([^/\\]+)[/\\]")
 _SHORTEST_ACCOUNT: Final = 3
+_OCTETS: Final = 4
+_OCTET_DIGITS: Final = 3
 
 
 def _v4(text: str) -> ipaddress.IPv4Address | None:
@@ -97,10 +101,23 @@ def _v4(text: str) -> ipaddress.IPv4Address | None:
         return None
 
 
+def _number(text: str) -> int | None:
+    """An IPv4 address as a number; None where the parts are not four, not of 0 to 255, or have a nought before them."""
+    number = 0
+    parts = text.partition("/")[0].partition(":")[0].split(".")
+    for part in parts:
+        if not (part.isascii() and part.isdecimal() and len(part) <= _OCTET_DIGITS and (part[0] != "0" or part == "0")):
+            return None
+        number = number << 8 | int(part)
+        if number & 0xFF != int(part):
+            return None
+    return number if len(parts) == _OCTETS else None
+
+
 def is_private(text: str) -> bool:
     """An IPv4 address that is routed inside only, with a port or a prefix length after it or not. Not loopback, not documentation."""
-    address = _v4(text)
-    return address is not None and any(address in network for network in _PRIVATE)
+    number = _number(text)
+    return number is not None and any(number & mask == network for mask, network in _PRIVATE)
 
 
 def is_common(text: str) -> bool:

@@ -23,7 +23,14 @@ _APART: Final = bytes(code if code >= ord("\x80") or chr(code).isalnum() else 0x
 _LONGEST_STAND_IN: Final = 1_024
 _CHARACTER_BYTES: Final = 4
 _PRICE: Final = 8_000
-_PRICES: Final = {"phone": 35_000, "phone-american": 60_000, "number-alone": 50_000, "vat": 40_000}
+_PRICES: Final = {
+    "phone": 35_000,
+    "phone-american": 60_000,
+    "number-alone": 50_000,
+    "vat": 40_000,
+    "private-address": 4_000,
+    "private-address-common": 4_000,
+}
 _CHARACTER: Final = 300
 """Measured, with room: what a validator takes for one candidate, the slow ones by name, and what a character of a value takes."""
 

@@ -49,7 +49,7 @@ class ScanLimits:
     seconds_per_mb: float = 1.0
     max_findings: int = 2_000
     findings_per_kb: int = 10
-    max_work: int = 15_000_000
+    max_work: int = 30_000_000
     work_per_byte: int = 550
 
 
