@@ -45,7 +45,8 @@ _EQUALS: Final = re.compile(
 _BARE: Final = re.compile(r"(?:(?<=[\s;&])|^)([A-Za-z_]\w{0,63}+)=([\w\-+/=.:@]{2,200}+)(?=[\s;&]|$)")
 _TYPES: Final = frozenset({"str", "string", "String", "text", "auto", "char"})
 _OPERATORS: Final = "+.:?"
-_SIGN: Final = re.compile(r"[+&]|\|\||\.\.|<>|\.[ \t]{0,4}(?=[$\"'])|\)?\.(?:concat|append|add|plus|write)\(")
+_SIGN: Final = re.compile(r"[+&]|\|\||\.\.|<>|\.[ \t]{0,4}(?=[$\"'])|\.(?:concat|append|add|plus|write)\(")
+"""Every choice begins with a sign of its own, so that the search passes over what is none of them."""
 _SUM: Final = re.compile(rf"{_OPERAND}(?:{_PLUS}{_OPERAND}){{1,60}}+")
 _ONE: Final = re.compile(_OPERAND)
 _OPERATOR: Final = re.compile(_PLUS)
@@ -59,6 +60,9 @@ _PLACES: Final = re.compile(r"(?:%[sv]|\{\d?\})(?:%[sv]|\{\d?\}){1,20}+")
 _PLACE: Final = re.compile(r"%[sv]|\{\d?\}")
 _FILLED: Final = re.compile(rf"[^\"'`\n]{{0,40}}[\"'`][ \t]{{0,4}}(?:%|\.format|,)?[ \t]{{0,4}}\(?\s{{0,8}}({_ARGUMENTS})")
 _CALLED: Final = re.compile(r"(?:[cC]oncat|CONCAT|[jJ]oin|JOIN|implode|paste0|strcat)\w{0,8}\(")
+_SIDE_BY_SIDE: Final = ("s%", "v%", "s{", "v{", "}%", "}{")
+_JOINERS: Final = ("oncat", "CONCAT", "oin", "JOIN", "implode", "paste0", "strcat")
+"""One of these stands in every text with two places side by side, or with a call that joins: most have none, and asking is cheap."""
 _HANDED: Final = re.compile(rf"\s{{0,8}}(?:(?:\"\"|''),\s{{0,8}})?[\[(]?\s{{0,8}}({_ARGUMENTS})")
 _LIST: Final = re.compile(rf"[\[(]\s{{0,16}}({_ARGUMENTS})\s{{0,4}},?\s{{0,16}}[\])]\.join\((?:\"\"|''|``)?\)")
 _LISTED: Final = ("].join(", ").join(")
@@ -124,11 +128,16 @@ class _Program:
         for sign in _SIGN.finditer(self.text):
             if sign.start() < end:
                 continue
-            start = self._operand_before(sign.start())
+            position = sign.start() - self._follows_call(sign)
+            start = self._operand_before(position)
             match = _SUM.match(self.text, start) if start >= 0 else None
-            if match is not None and match.end() > sign.start():
+            if match is not None and match.end() > position:
                 end = match.end()
                 self._add_run(match.span(), self._operands(*match.span()))
+
+    def _follows_call(self, sign: re.Match[str]) -> bool:
+        """Whether a call hangs on another, whose bracket is closed right before it (``a.append(b).append(c)``)."""
+        return sign.group()[-1] == "(" and self.text[max(0, sign.start() - 1) : sign.start()] == ")"
 
     def add_templates(self) -> None:
         """References to variables within a string, with what stands right beside them."""
@@ -145,21 +154,24 @@ class _Program:
 
     def add_calls(self) -> None:
         """What is handed to a function that joins, or that fills places."""
-        for places in _PLACES.finditer(self.text):
+        for places in _PLACES.finditer(self.text) if self._has(_SIDE_BY_SIDE) else ():
             filled = _FILLED.match(self.text, places.end())
             if filled is not None:
                 some = islice(self._operands(*filled.span(1)), len(_PLACE.findall(places.group())))
                 self._add_run((places.start(), filled.end()), some)
-        for called in _CALLED.finditer(self.text):
+        for called in _CALLED.finditer(self.text) if self._has(_JOINERS) else ():
             handed = None if self._parts_them(called.start()) else _HANDED.match(self.text, called.end())
             if handed is not None:
                 self._add_run((called.start(), handed.end()), self._operands(*handed.span(1)))
-        if any(map(self.text.__contains__, _LISTED)):
+        if self._has(_LISTED):
             for match in _LIST.finditer(self.text):
                 self._add_run(match.span(), self._operands(*match.span(1)))
         for match in _NAMED_LIST.finditer(self.text) if self._values else ():
             name = match[1] or _last_word(self.text[max(0, match.start() - _NAME_SIZE) : match.start()])
             self._add_run(match.span(), (self.value(name, match.start()),))
+
+    def _has(self, words: Iterable[str]) -> bool:
+        return any(map(self.text.__contains__, words))
 
     def _parts_them(self, position: int) -> bool:
         """Whether a call at a position is of a text that then stands between the pieces."""
