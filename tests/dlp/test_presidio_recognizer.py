@@ -29,11 +29,12 @@ def test_the_analyzer_finds_what_the_gate_finds_and_what_its_own_find(analyzer, 
     found = {
         TEXT[one.start : one.end]: one for one in results if one.recognition_metadata["recognizer_name"] == "LockgateRecognizer"
     }
-    gate = {TEXT[one.start : one.end]: one for one in scanner.scan(TEXT).findings}
-    assert set(found) == set(gate) >= {"anna.berg@lockgate-mail.org"}
-    for value, one in found.items():
-        assert one.score == gate[value].confidence
-        assert one.recognition_metadata["rule"] == gate[value].rule
+    gate = scanner.scan(TEXT).findings
+    assert set(found) == {TEXT[one.start : one.end] for one in gate} >= {"anna.berg@lockgate-mail.org"}
+    for value, one in found.items():  # two rules may find the same value: the analyzer keeps one of them
+        assert (one.recognition_metadata["rule"], one.score) in {
+            (own.rule, own.confidence) for own in gate if TEXT[own.start : own.end] == value
+        }
     assert "192.0.2.17" in {TEXT[one.start : one.end] for one in results if one.entity_type == "IP_ADDRESS"}
 
 
