@@ -91,9 +91,18 @@ def _joined(text: str, data: bytes) -> str:
     shape = data.translate(_APART, _CONTINUED)
     if shape.replace(b"\n", b" ").count(b" x ") < _FEWEST_COUNTED - 1:  # the text has no blank before and after it
         return text
-    looked_at = zip(text.split("\n"), shape.split(b"\n"), strict=True)
-    return "\n".join(
-        _line_joined(line) if (b" %b " % shape).count(b" x ") >= _FEWEST_COUNTED else line for line, shape in looked_at
+    lines = text.split("\n")
+    for at, drawn in enumerate(shape.split(b"\n")):
+        if _may_be_apart(drawn):
+            lines[at] = _line_joined(lines[at])
+    return "\n".join(lines)
+
+
+def _may_be_apart(drawn: bytes) -> bool:
+    """Whether a line, as it is drawn, has blanks and letters alone enough to be worth reading: hardly one does, and a text has many."""
+    return (
+        drawn.count(b" ") >= _FEWEST_BETWEEN * len(drawn) >= _FEWEST_BETWEEN * _SHORTEST_APART
+        and (b" %b " % drawn).count(b" x ") >= _FEWEST_COUNTED
     )
 
 
