@@ -37,6 +37,7 @@ _ENCODED: Final = 16
 _ENCODED_RUN: Final = re.compile(rf"[A-Za-z0-9]{{{_ENCODED},}}")
 _FEWEST_CAPITALS: Final = 0.25
 """Capitals among the letters of a run without a digit, where it may be encoded: a name in code (``ContentLengthError``) has fewer."""
+_CODES: Final = re.compile(r"(?:\b(?:0?x[0-9a-f]{2}|[0-9a-f]{2,3}|[01]{8})[^\w]{1,3}){8}", re.IGNORECASE)
 _CONTINUED: Final = bytes(range(0x80, 0xC0))
 _X, _BLANK = ord("x"), ord(" ")
 _RUNS: Final = bytes(_X if re.match(r"[A-Za-z0-9]", chr(code)) else _BLANK for code in range(256))
@@ -62,13 +63,19 @@ def readings(text: str) -> tuple[str, ...]:
     plain = views(text)[-1]
     found = [plain.text]
     data = plain.text.encode("utf-8", "replace")
-    if b"x" * _ENCODED in data.translate(_RUNS) and any(map(_may_be_encoded, _ENCODED_RUN.findall(plain.text))):
+    if _has_encoded(plain.text, data):
         found.extend(_decoded(plain))
     joined = _joined(plain.text, data)
     if joined != plain.text:
         found.append(joined)
     found.extend(_turned(plain.text[:MOST_TURNED]))
     return tuple(found)
+
+
+def _has_encoded(text: str, data: bytes) -> bool:
+    """Whether a run without blanks may be encoded, or numbers side by side may be codes of characters."""
+    runs = b"x" * _ENCODED in data.translate(_RUNS) and any(map(_may_be_encoded, _ENCODED_RUN.findall(text)))
+    return runs or _CODES.search(text) is not None
 
 
 def _may_be_encoded(run: str) -> bool:

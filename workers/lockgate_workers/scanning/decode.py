@@ -131,8 +131,8 @@ def signs_of(rules: Sequence[Rule]) -> Mapping[str, str]:
 
 
 def decoded(view: View) -> Iterator[View]:
-    """Yield a view for each base64 or hexadecimal run of ``view`` that is text, without a gate's word that there is one."""
-    for reader in (runs.base64_runs, runs.hex_runs):
+    """Yield a view for each run of ``view`` in base64, base16 or base2, and each list of character codes, that is text, without a gate's word for it."""
+    for reader in (runs.base64_runs, runs.hex_runs, runs.code_runs, runs.bit_runs):
         for part in reader(view.text):
             yield View(part.text, view, Stretches(partial(_alone, part)), view.weak, pieces=True)
 

@@ -1,4 +1,4 @@
-"""What the weights are learned from, in one order: rows of a corpus, our own phrases, library code, and the examples of the rules."""
+"""What the weights are learned from, in one order: rows of a corpus, our own phrases, figures, library code, and the examples of the rules."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lockgate_workers.inspection.features import Places
 from lockgate_workers.inspection.model import Doubles
+from lockgate_workers.inspection.training.figures import FIGURES, figure_rows
 from lockgate_workers.inspection.training.fit import Fitted, fit
 from lockgate_workers.inspection.training.generator import Phrases
 from lockgate_workers.inspection.training.instances import Instances, instances
@@ -22,8 +23,9 @@ EACH: Final = 5
 """Rows made of each phrase template; with none, the phrases are left out."""
 OWN_WEIGHT: Final = 0.5
 """What a made row counts beside one of the corpus: they are many and alike."""
-LIBRARY_WEIGHT: Final = 0.1
-"""What a piece of library code counts: enough to let code pass. With more, commands in attacks pass as well."""
+LIGHT_WEIGHT: Final = 0.1
+"""What a piece of library code counts, or a table of figures: enough to let them pass. With more, commands and codes in attacks pass as well."""
+_LIGHT: Final = frozenset({LIBRARY, FIGURES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Material:
     @property
     def weights(self) -> Doubles:
         """What each row counts."""
-        made = np.where([row.source == LIBRARY for row in self.rows], LIBRARY_WEIGHT, OWN_WEIGHT)
+        made = np.where([row.source in _LIGHT for row in self.rows], LIGHT_WEIGHT, OWN_WEIGHT)
         return np.where(np.arange(len(self.rows)) < self.corpus, 1.0, made)
 
     def fitted(self, keep: npt.NDArray[np.bool_]) -> Fitted:
@@ -66,14 +68,15 @@ class Material:
 
 
 def material(rows: Sequence[CorpusRow], scanner: Scanner, seed: int, *, each: int = EACH) -> Material:
-    """Put together everything to learn from. Without phrases (``each`` is 0) there is no code either: neither is of the corpus."""
-    every = (*rows, *_phrases(seed, each), *(library_rows() if each else ()), *_examples(scanner))
+    """Put together everything to learn from. Without phrases (``each`` is 0) there is nothing else that is made: none of it is of the corpus."""
+    made = (*_phrases(seed, each), *figure_rows(seed), *library_rows()) if each else ()
+    every = (*rows, *made, *_examples(scanner))
     rules = {rule.id: index for index, rule in enumerate(sorted(scanner.rules, key=lambda one: one.id))}
     return Material(every, len(rows), instances([row.text for row in every], scanner, rules), rules)
 
 
 def _phrases(seed: int, each: int) -> Iterator[CorpusRow]:
-    for row in Phrases(seed).rows(each) if each else ():
+    for row in Phrases(seed).rows(each):
         label = "attack" if row.attack else "benign"
         yield CorpusRow(text=row.text, label=label, cls=row.cls, source=row.source, group=f"{row.source}:{row.group}")  # type: ignore[arg-type]
 
