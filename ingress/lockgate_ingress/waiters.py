@@ -69,6 +69,8 @@ class Waiters:
         event = asyncio.Event()
         waiting = self._waiting.setdefault(request_id, set())  # before the first look: an outcome in between still wakes
         waiting.add(event)
+        if self._count >= self._most:  # told now, once: whoever waits already is not sent away by those who come after
+            seconds = 0
         self._count += 1
         try:
             return await self._watch(request_id, seconds, done, event)
@@ -87,7 +89,7 @@ class Waiters:
             event.clear()
             record = await self._requests.request(request_id)
             left = end - loop.time()
-            if record is None or done(record) or left <= 0 or self._closed or self._count > self._most:
+            if record is None or done(record) or left <= 0 or self._closed:
                 return record
             await _woken(event, min(left, self._pause()))
 

@@ -324,8 +324,11 @@ def _recompute(connection: Connection, recomputation: Recomputation, end: int) -
 
 
 async def migrate(url: str, *, limits: Limits) -> None:
-    """Create the database at ``url`` where it may be created, and bring it to the newest schema. Raises `ConfigurationError`."""
-    store = open_store(url, timeout=limits.ledger_timeout, create=True)
+    """Create the database at ``url`` where it may be created, and bring it to the newest schema. Raises `ConfigurationError`.
+
+    It is as patient as ``limits.migration_timeout`` says, not as a request is: of processes that start together one migrates, and the others wait for all of it.
+    """
+    store = open_store(url, timeout=limits.migration_timeout, create=True)
     try:
         await store.write(migrate_database)
     finally:

@@ -38,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Within this the broker confirms, or the publish counts as failed."""
     ledger_timeout: int = 5_000
     """How long a locked ledger is waited for before the door answers 503."""
+    migration_timeout: int = 60_000
+    """The same while the ledger's tables are made or migrated at a start: another process may be at it, and that takes as long as the disk does."""
     wait: int = 60_000
     """The longest a client may hold a connection open for an outcome (Prefer: wait, long poll)."""
     open_requests: int = 20_000

@@ -245,7 +245,7 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
 
 @pytest.fixture
 def limits() -> Limits:
-    return Limits(publish_timeout=1_000, ledger_timeout=1_000, wait=5_000, park=50)
+    return Limits(publish_timeout=1_000, ledger_timeout=3_000, wait=5_000, park=50)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ async def connection(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
     """Status and problem of an answer on a raw connection."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         lines = [line.lower() for line in head.split(b"\r\n")]
@@ -45,7 +45,7 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         try:
             while await reader.read(65536):
                 pass

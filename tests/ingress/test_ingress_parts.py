@@ -125,6 +125,19 @@ async def test_beyond_the_bound_a_waiter_is_answered_at_once(world: World, http:
     assert waiters.count == 0
 
 
+async def test_whoever_waits_is_not_sent_away_by_one_who_comes_later(world: World, http: Any) -> None:
+    request_id = request_id_of(await offered(http, world.shop.envelope()))
+    waiters = Waiters(world.ledger, most=1, poll_every=60.0, polls_per_second=1000.0)
+    first, second = asyncio.create_task(waiters.until(request_id, 60)), asyncio.create_task(waiters.until(request_id, 60))
+    found = await second  # both look at once
+    assert found is not None
+    assert found.outcome is None
+    await asyncio.sleep(0)
+    assert not first.done()
+    waiters.close()
+    await first
+
+
 async def test_forged_notice_wakes_and_proves_nothing(world: World, http: Any) -> None:
     request_id = request_id_of(await offered(http, world.shop.envelope()))
     waiters = Waiters(world.ledger, most=10, poll_every=60.0, polls_per_second=1000.0)

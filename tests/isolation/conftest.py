@@ -91,7 +91,7 @@ class Attack:
         inbox = f"{self.credential.inbox}.own"
         subscription = await self.client.subscribe(inbox)
         await self.client.publish("$JS.API.CONSUMER.MSG.NEXT.D_alpha.agent", b'{"batch":1,"no_wait":true}', inbox)
-        reply = (await subscription.next_msg(timeout=5)).reply
+        reply = (await subscription.next_msg(timeout=30)).reply
         await subscription.unsubscribe()
         return reply
 
@@ -200,7 +200,7 @@ async def flushed(client: Client) -> None:
 
 
 async def _api(admin: Client, call: str) -> dict[str, Any]:
-    return json.loads((await admin.request(f"$JS.API.{call}", timeout=5)).data)
+    return json.loads((await admin.request(f"$JS.API.{call}", timeout=30)).data)
 
 
 def _progress(consumer: dict[str, Any]) -> dict[str, Any]:
@@ -292,7 +292,7 @@ async def _leave_unacknowledged(site: Site, who: str, queue: Queue) -> str:
         subscription = await victim.subscribe(inbox)
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{queue.stream}.{queue.reader}"
         await victim.publish(subject, b'{"batch":1,"no_wait":true}', inbox)
-        return (await subscription.next_msg(timeout=5)).reply
+        return (await subscription.next_msg(timeout=30)).reply
     finally:
         await victim.close()
 

@@ -29,7 +29,7 @@ async def test_an_agent_pulls_its_own_dispatches_and_a_double_ack_is_confirmed(f
 
 async def test_an_agent_s_own_reply_is_confirmed(fresh_site: Any) -> None:
     async with fresh_site.attacker("alpha") as mine:
-        answer = await mine.client.request("gw.reply.alpha.d1", b"result", timeout=5)
+        answer = await mine.client.request("gw.reply.alpha.d1", b"result", timeout=30)
         assert json.loads(answer.data) == {"stream": "R_alpha", "seq": 2}
 
 
@@ -39,7 +39,7 @@ async def test_an_agent_hears_its_own_cancellations(site: Any) -> None:
         await mine.client.flush()
         await mine.client.flush()
         await outcome.client.publish("gw.cancel.alpha", b"d1")
-        assert (await subscription.next_msg(timeout=5)).data == b"d1"
+        assert (await subscription.next_msg(timeout=30)).data == b"d1"
         assert not mine.complaints
 
 
@@ -86,8 +86,8 @@ async def collision(site: Any, subject: str) -> bool:
     """Use a message id before beta does; say whether beta's own reply was taken for a duplicate."""
     async with site.attacker("alpha") as mine, site.attacker("beta") as victim:
         header = {"Nats-Msg-Id": "dispatch-7"}
-        await mine.client.request(subject, b"early", timeout=5, headers=header)
-        answer = await victim.client.request("gw.reply.beta.d7", b"true", timeout=5, headers=header)
+        await mine.client.request(subject, b"early", timeout=30, headers=header)
+        answer = await victim.client.request("gw.reply.beta.d7", b"true", timeout=30, headers=header)
         return bool(json.loads(answer.data).get("duplicate"))
 
 
@@ -212,8 +212,8 @@ async def tolerate(error: Exception) -> None:
 
 async def flushed(attack: Any) -> list[str]:
     try:
-        await attack.client.flush(timeout=2)
-        await attack.client.flush(timeout=2)
+        await attack.client.flush(timeout=30)
+        await attack.client.flush(timeout=30)
     except (nats.errors.Error, AttributeError):
         assert attack.client.is_closed or attack.complaints
     return [*attack.complaints, str(attack.client.last_error)]

@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 async def reopen(path: Path) -> AsyncIterator[Reopen]:
     async with AsyncExitStack() as stack:
 
-        async def another(*, waits: int = 5_000, **settings: Any) -> Ledger:
+        async def another(*, waits: int = 30_000, **settings: Any) -> Ledger:
             given = {"audit_signer": AUDIT_SIGNER, "audit_trust": AUDIT_TRUST, "clock": lambda: NOW, **settings}
             limits = Limits(ledger_timeout=waits)
             return await stack.enter_async_context(Ledger.open(f"sqlite:///{path}", limits=limits, **given))
@@ -58,7 +58,7 @@ async def reopen_server(server_url: str) -> AsyncIterator[Reopen]:
     """Like ``reopen``, on the server."""
     async with AsyncExitStack() as stack:
 
-        async def another(*, waits: int = 5_000, **settings: Any) -> Ledger:
+        async def another(*, waits: int = 30_000, **settings: Any) -> Ledger:
             given = {"audit_signer": AUDIT_SIGNER, "audit_trust": AUDIT_TRUST, "clock": lambda: NOW, **settings}
             return await stack.enter_async_context(Ledger.open(server_url, limits=Limits(ledger_timeout=waits), **given))
 

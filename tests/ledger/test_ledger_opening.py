@@ -63,8 +63,8 @@ async def test_a_ledger_is_durable_and_shared(ledger: Ledger, path: Path) -> Non
         names = ("synchronous", "foreign_keys", "busy_timeout")
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
 
-    assert await ledger._store.read(pragmas) == [2, 1, 5000]
-    assert await ledger._store.write(pragmas) == [2, 1, 5000]
+    assert await ledger._store.read(pragmas) == [2, 1, 30_000]
+    assert await ledger._store.write(pragmas) == [2, 1, 30_000]
 
 
 async def test_a_ledger_that_is_not_there_is_not_made_by_opening(path: Path) -> None:
@@ -145,6 +145,17 @@ async def test_two_processes_may_migrate_at_once(path: Path) -> None:
     await asyncio.gather(*(migrate(url, limits=Limits()) for _ in range(4)))
     async with _open(url) as ledger:
         assert await ledger.epoch() == 1
+
+
+async def test_a_start_waits_longer_for_a_migration_than_a_request_does_for_a_lock(ledger: Ledger, path: Path) -> None:
+    await ledger.close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    starting = asyncio.create_task(migrate(f"sqlite:///{path}", limits=Limits(ledger_timeout=10)))
+    done, _ = await asyncio.wait([starting], timeout=0.3)
+    other.close()
+    assert not done
+    await starting
 
 
 async def test_the_migrations_build_what_the_tables_say(ledger: Ledger, path: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ REFUSAL = [refusal_entry(at=NOW, code="x")]
 
 def open_at(url: str, *, create: bool = True) -> Opening:
     given = {"audit_signer": AUDIT_SIGNER, "audit_trust": AUDIT_TRUST, "clock": lambda: NOW}
-    return Ledger.open(url, limits=Limits(ledger_timeout=2_000), create=create, **given)
+    return Ledger.open(url, limits=Limits(ledger_timeout=15_000), create=create, **given)
 
 
 async def refused(url: str, kind: type[LockgateError], caplog: pytest.LogCaptureFixture, **how: Any) -> str:

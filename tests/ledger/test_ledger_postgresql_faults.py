@@ -89,7 +89,7 @@ async def test_a_server_killed_under_load_loses_nothing_promised(postgresql_serv
 async def test_a_server_that_is_gone_for_a_while_is_an_error_and_then_recovers(
     postgresql_server: PostgresqlServer, reopen_server: Reopen
 ):
-    ledger = await reopen_server(create=True, waits=1_000)
+    ledger = await reopen_server(create=True, waits=2_000)
     await asyncio.to_thread(postgresql_server.stop)
     try:
         for call in (ledger.epoch, lambda: ledger.refuse(REFUSAL), lambda: ledger.search(limit=1)):
@@ -131,7 +131,7 @@ async def test_a_server_that_was_started_again_is_not_noticed(postgresql_server:
 
 @pytest.mark.timeout(120)
 async def test_a_server_that_does_not_answer_is_given_up_in_time(postgresql_server: PostgresqlServer, reopen_server: Reopen):
-    ledger = await reopen_server(create=True, waits=1_000)
+    ledger = await reopen_server(create=True, waits=2_000)
     await ledger.refuse(REFUSAL)
     with postgresql_server.frozen():
         start = monotonic()
@@ -151,7 +151,7 @@ async def test_a_server_that_does_not_answer_is_given_up_in_time(postgresql_serv
 
 async def test_a_ledger_that_is_locked_too_long_is_an_error_and_then_recovers(server_url, reopen_server: Reopen):
     ledger = await reopen_server(create=True)
-    impatient = await reopen_server(waits=300)
+    impatient = await reopen_server(waits=2_000)
     case = accepted()[0].new()
     async with held(server_url, "SELECT * FROM audit_head FOR UPDATE"):
         with pytest.raises(LedgerError, match="locked") as raised:
@@ -180,7 +180,7 @@ async def test_a_ledger_waits_for_a_short_lock(server_url, reopen_server: Reopen
 
 
 async def test_a_read_behind_a_locked_table_ends_in_time(server_url, reopen_server: Reopen):
-    ledger = await reopen_server(create=True, waits=300)
+    ledger = await reopen_server(create=True, waits=2_000)
     async with held(server_url, "LOCK TABLE policy_epoch IN ACCESS EXCLUSIVE MODE"):
         start = monotonic()
         with pytest.raises(LedgerError, match="locked"):
@@ -190,14 +190,14 @@ async def test_a_read_behind_a_locked_table_ends_in_time(server_url, reopen_serv
 
 
 async def test_a_statement_that_takes_too_long_is_ended(reopen_server: Reopen):
-    ledger = await reopen_server(create=True, waits=300)
+    ledger = await reopen_server(create=True, waits=2_000)
     with pytest.raises(LedgerError, match="too long"):
         await ledger._store.write(lambda connection: connection.exec_driver_sql("SELECT pg_sleep(20)"))
     await ledger.refuse(REFUSAL)
 
 
 async def test_a_transaction_of_many_slow_statements_is_ended(reopen_server: Reopen):
-    ledger = await reopen_server(create=True, waits=500)
+    ledger = await reopen_server(create=True, waits=2_000)
 
     def slow(connection: Connection) -> None:
         lock_head(connection)
@@ -213,7 +213,7 @@ async def test_a_transaction_of_many_slow_statements_is_ended(reopen_server: Reo
 
 async def test_a_writer_that_stands_still_does_not_hold_the_others_for_ever(reopen_server: Reopen):
     await reopen_server(create=True)
-    still, other = await reopen_server(waits=500), await reopen_server()
+    still, other = await reopen_server(waits=2_000), await reopen_server()
     async with still._store._engine.connect() as connection:
         await connection.run_sync(lock_head)  # and then nothing more, as of a process that was stopped
         start = monotonic()

@@ -518,6 +518,6 @@ async def test_polling_goes_on_while_the_gateway_is_away(gateway: ThrowawayGatew
             raise httpx.ConnectError("refused")
         return found
 
-    result = await answered(gateway, answer, lambda c: c.result(stamped.facts.request_id, timeout=5))
+    result = await answered(gateway, answer, lambda c: c.result(stamped.facts.request_id, timeout=30))
     assert result.text == "at last"
     assert answers == []

@@ -107,7 +107,7 @@ async def test_what_waits_past_its_deadline_is_not_let_through_afterwards(pipeli
 async def test_a_convoy_that_comes_again_is_split_so_that_each_is_tried_alone(pipeline: Pipeline) -> None:
     ids = [await pipeline.submit("alice", "echo", "say", n) for n in range(5)]
     records = [await pipeline.ledger.request(i) for i in ids]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not pipeline.server.stores["AUTHZ"].messages:
             await pipeline.server.change(0.01)
     passages = [Passage(facts=r.acceptance.facts, stamps=(r.acceptance.stamp,), envelope=r.envelope) for r in records]

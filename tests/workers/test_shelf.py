@@ -120,7 +120,7 @@ async def test_what_is_in_the_log_is_left_out_of_a_report_unopened(pipeline, mon
     await pipeline.ended(request_id)
     fresh = pipeline.stage(Role.OUTCOME)
     assert [len(fresh.open(report).passages) for report in seen] == [1]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while stage.open(seen[0]).passages:
             await pipeline.server.change(0.01)
 

@@ -147,7 +147,7 @@ async def test_one_intake_follows_hundreds_of_queues(nats_bench: Any) -> None:
 
 async def raw_api(bench: Any, call: str, request: object = None) -> dict:
     body = b"" if request is None else msgspec.json.encode(request)
-    reply = await bench.provisioner._wire.client.request(f"$JS.API.{call}", body, timeout=5)
+    reply = await bench.provisioner._wire.client.request(f"$JS.API.{call}", body, timeout=30)
     return msgspec.json.decode(reply.data)
 
 
