@@ -169,3 +169,8 @@ def test_what_only_looks_like_a_secret_is_left_alone(text: str, dlp_scanner: Sca
 )
 def test_a_sign_at_the_front_makes_no_reference_and_counting_makes_no_stand_in_for_ever(value: str, *, is_one: bool) -> None:
     assert is_placeholder(value) is is_one
+
+
+def test_a_lone_surrogate_in_a_candidate_is_looked_at_like_any_character():
+    assert not is_placeholder("\ud800q7Gv")
+    assert is_placeholder("\ud800your-key")

@@ -62,7 +62,7 @@ class ExactRule:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._compiled: tuple[Any, tuple[int, ...], tuple[Any, ...]] | None = None
+        self._compiled: tuple[Any, tuple[int, ...], Any | None] | None = None
         self._near: bool | None = None
         self._keywords = _Words(rule.keywords)
         self._unless = _Words(rule.unless)
@@ -117,8 +117,10 @@ class ExactRule:
             return Verdict.VALIDATOR
         if rule.entropy and entropy(value) < rule.entropy:
             return Verdict.ENTROPY
-        if rule.allow and any(one.fullmatch(value) is not None for one in self._expressions()[2]):
-            return Verdict.ALLOWED
+        if rule.allow:
+            allow = self._expressions()[2]
+            if allow is not None and allow.fullmatch(value.encode("utf-8", "replace")) is not None:
+                return Verdict.ALLOWED
         if rule.placeholder == "skip" and len(value) <= _LONGEST_STAND_IN and is_placeholder(value):
             return Verdict.PLACEHOLDER
         return None
@@ -136,7 +138,7 @@ class ExactRule:
             return Verdict.KEYWORD
         return Verdict.UNLESS if self._unless.any_in(around) else None
 
-    def _expressions(self) -> tuple[Any, tuple[int, ...], tuple[Any, ...]]:
+    def _expressions(self) -> tuple[Any, tuple[int, ...], Any | None]:
         """The pattern, its named groups (the first that took part is the secret, else the match), the allow-list. Two threads may compile it twice."""
         if self._compiled is None:
             pattern, allow = compiled(self.rule)
