@@ -18,7 +18,7 @@ from itertools import islice, product
 from types import MappingProxyType
 from typing import Final
 
-from lockgate_workers.scanning.places import Places
+from lockgate_workers.scanning.places import AnyOf, Places
 from lockgate_workers.scanning.view import DecodingLimitError, Fit, Mosaic, Part
 
 Change = Callable[[str], str]
@@ -119,6 +119,7 @@ SHIFTS: Final[tuple[tuple[Change, Change], ...]] = (
 _NAMES: Final = r"(?i:caesar|atbash|\brot-?(?:\d{1,2}|47)\b|shift(?:ed)? (?:cipher|by|of|each)|letters? (?:shift|moved)|substitution cipher)"
 _LONG_HEAD: Final = 6
 _LONG_WORD: Final = 6
+_LONG_WORDS: Final = tuple(word for word in _TELLING if len(word) >= _LONG_WORD)
 _KNOWN_HEADS: Final = frozenset({"AKIA", "ASIA", "ghp_", "gho_", "AIza"})
 """Short heads of what is met most often."""
 _MORE_HEADS: Final = ("xoxb-", "xoxp-", "sk-proj-", "sk-ant-")
@@ -127,7 +128,7 @@ _SHORT: Final = 4
 
 def shifted_signs(heads: Iterable[str]) -> Mapping[str, str]:
     """What the gate looks for: long heads, schemes and words in any of the ciphers, as plain words, and the names of ciphers."""
-    every = [*_telling_heads(heads), *(word for word in _TELLING if len(word) >= _LONG_WORD)]
+    every = [*_telling_heads(heads), *_LONG_WORDS]
     written = {write(one) for one in every for write, _ in SHIFTS}
     either = "|".join(sorted(re.escape(one) for one in written if "|" not in one))
     return {"shifted": f"(?:{either})", "cipher": _NAMES}
@@ -146,7 +147,7 @@ undigited: Final[Change] = _replacing("013457", "oieast")
 
 def digited_words() -> str:
     """A pattern for telling words with digits for some or all of the letters that look like them."""
-    forms = {form for word in _TELLING if len(word) >= _LONG_WORD for form in _with_digits(word)}
+    forms = {form for word in _LONG_WORDS for form in _with_digits(word)}
     return f"(?:{'|'.join(sorted(forms))})"
 
 
@@ -161,8 +162,11 @@ class Shifted:
     """Reads what is written in one of the other ciphers, for the heads of a set of rules. Expressions are compiled when they are needed."""
 
     def __init__(self, heads: Iterable[str]) -> None:
-        self._heads: Final = tuple(one for one in heads if (len(one) >= _SHORT and " " not in one) or one in _KNOWN_HEADS)
+        known = [one for one in heads if (len(one) >= _SHORT and " " not in one) or one in _KNOWN_HEADS]
+        self._every: Final = (*known, *_MORE_HEADS, *(f"{one}://" for one in (*_SCHEMES, *_MORE_SCHEMES)))
         self._places: Final[dict[int, Places]] = {}
+        self._with_heads: Final = AnyOf(map(self._pattern, range(len(SHIFTS))))
+        self._with_words: Final = AnyOf("|".join(re.escape(write(word)) for word in _LONG_WORDS) for write, _ in SHIFTS)
 
     def read(self, text: str, certain: Mosaic, doubtful: Mosaic) -> None:
         """Add tokens with a head, and lines with common words, as they read in any of the ciphers.
@@ -170,20 +174,20 @@ class Shifted:
         Raises:
             DecodingLimitError: there are too many of them.
         """
-        for at, (_, back) in enumerate(SHIFTS):
-            read_tokens(text, self._at(at), back, doubtful)
-        lowered = text.lower()
-        for write, back in SHIFTS:
-            if sum(lowered.count(write(word)) for word in _TELLING if len(word) >= _LONG_WORD):
-                read_passages(text, back, certain)
+        for at in self._with_heads.within(text):
+            read_tokens(text, self._at(at), SHIFTS[at][1], doubtful)
+        for at in self._with_words.within(text.lower()):
+            read_passages(text, SHIFTS[at][1], certain)
 
     def _at(self, at: int) -> Places:
         if at not in self._places:
-            write, _ = SHIFTS[at]
-            every = [*self._heads, *_MORE_HEADS, *(f"{one}://" for one in (*_SCHEMES, *_MORE_SCHEMES))]
-            either = "|".join(sorted(re.escape(write(one)) for one in every))
-            self._places[at] = Places(either if write is _HALFWAY else rf"\b(?:{either})")
+            self._places[at] = Places(self._pattern(at))
         return self._places[at]
+
+    def _pattern(self, at: int) -> str:
+        write, _ = SHIFTS[at]
+        either = "|".join(sorted(re.escape(write(one)) for one in self._every))
+        return either if write is _HALFWAY else rf"\b(?:{either})"
 
 
 def words(change: Change, *, telling: bool) -> str:

@@ -18,7 +18,7 @@ from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 from lockgate_schemas.errors import ConfigurationError
-from lockgate_workers.scanning.decode import DECODE_DEPTH, Decoder, DecodingLimitError, signs_of
+from lockgate_workers.scanning.decode import DECODE_DEPTH, Decoder, DecodingLimitError, price_of, signs_of
 from lockgate_workers.scanning.exact import NEAR, ExactRule
 from lockgate_workers.scanning.explaining import Explanation, Reason, Verdict
 from lockgate_workers.scanning.findings import Finding, Refusal, ScanResult
@@ -68,10 +68,12 @@ class _Run:
     def refused(self, exact: ExactRule, value: str) -> Verdict | None:
         """See `ExactRule.refused`; each value is checked once, however often and in however many views it stands."""
         key = exact.rule.id, value
-        if key not in self._checked:
+        try:
+            return self._checked[key]
+        except KeyError:
             self.meter.check(exact.price(len(value)))
-            self._checked[key] = exact.refused(value)
-        return self._checked[key]
+            verdict = self._checked[key] = exact.refused(value)
+            return verdict
 
     def misplaced(self, exact: ExactRule, text: str, start: int, end: int) -> Verdict | None:
         """See `ExactRule.misplaced`; what stands around a candidate is looked at once, as most of it is the same in every view."""
@@ -189,10 +191,10 @@ class Scanner:
 
     def _inside(self, outer: _Hit, run: _Run) -> Iterator[View]:
         """All views of what is disguised in a view."""
-        run.meter.decode(len(outer.view.text))
         fired = dict.fromkeys(sorted(self._decoder.named(outer.hits)))  # in one order: a set has another one in each process
+        run.meter.decode(len(outer.view.text), price_of(fired))
         for view in self._decoder.decoded(outer.view, fired.keys()):
-            run.meter.decode(len(view.text))
+            run.meter.read(len(view.text))
             yield view
             yield from self._rewritten(view, run)
 

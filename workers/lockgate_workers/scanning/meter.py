@@ -18,17 +18,17 @@ from typing import Final
 from lockgate_workers.scanning.findings import Refusal
 
 GATE_CALL: Final = 2_000
-GATE_BYTE: Final = 40
-GATE_BYTE_AGAIN: Final = 16
+GATE_BYTE: Final = 30
+GATE_BYTE_AGAIN: Final = 20
 EXACT_CALL: Final = 1_500
-EXACT_BYTE: Final = 3
+EXACT_BYTE: Final = 1
 SEARCH: Final = 3_000
-CANDIDATE: Final = 7_000
-AROUND: Final = 3_000
-FINDING: Final = 8_000
-REWRITTEN_CHARACTER: Final = 20
+CANDIDATE: Final = 5_000
+AROUND: Final = 2_000
+FINDING: Final = 4_000
+REWRITTEN_CHARACTER: Final = 40
 ESCAPE: Final = 2_500
-DECODED_CHARACTER: Final = 80
+READ_CHARACTER: Final = 40
 PIECE: Final = 10_000
 _LOOK: Final = 50_000
 """The clock is looked at after so much work: to ask for a thread's own time is a call into the system."""
@@ -49,8 +49,8 @@ class ScanLimits:
     seconds_per_mb: float = 1.0
     max_findings: int = 2_000
     findings_per_kb: int = 10
-    max_work: int = 30_000_000
-    work_per_byte: int = 550
+    max_work: int = 20_000_000
+    work_per_byte: int = 450
 
 
 class RefusedError(Exception):
@@ -124,9 +124,13 @@ class Meter:
         """Characters that are about to be written anew for further views, and how many signs that may begin an escape are among them."""
         self._spend(REWRITTEN_CHARACTER * characters + ESCAPE * escapes)
 
-    def decode(self, characters: int) -> None:
-        """Characters among which encoded runs are about to be looked for, or which came out of one."""
-        self._spend(DECODED_CHARACTER * characters)
+    def decode(self, characters: int, price: int) -> None:
+        """Characters among which what is disguised is about to be looked for, at this price each."""
+        self._spend(price * characters)
+
+    def read(self, characters: int) -> None:
+        """Characters that came out of what was disguised."""
+        self._spend(READ_CHARACTER * characters)
 
     def piece(self) -> None:
         """A piece that was read out of a text, and is about to be laid out for a view."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import re2
@@ -26,6 +26,30 @@ class Places:
         """Yield the spans of all matches. Other characters than ASCII match nothing, and count one place each."""
         for match in self._pattern.finditer(text.encode("ascii", "replace")):
             yield match.span()
+
+
+class AnyOf:
+    """Patterns of plain ASCII, of which it tells those that match somewhere in a text: in one pass, however many they are. Compiled when it is needed."""
+
+    __slots__ = ("_compiled", "_patterns")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(patterns)
+        self._compiled: Any = None
+
+    def within(self, text: str) -> list[int]:
+        """The positions of the patterns that match, in order. RE2 gives up on a set only where memory does not hold two of its states."""
+        if self._compiled is None:
+            options = re2.Options()
+            options.log_errors = False
+            options.never_capture = True
+            options.max_mem = _MEMORY
+            compiled = re2.Set.SearchSet(options)
+            for pattern in self._patterns:
+                compiled.Add(pattern.encode())
+            compiled.Compile()
+            self._compiled = compiled
+        return sorted(self._compiled.Match(text.encode("ascii", "replace")) or ())
 
 
 class Spread:

@@ -50,6 +50,8 @@ _FIRST_BITS: Final = (5, 6)
 _ALPHANUMERIC: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{20,160}+(?![A-Za-z0-9])")
 _HEXADECIMAL: Final = frozenset("0123456789abcdefABCDEF")
 _HEAD: Final = 10
+_BEGIN: Final = 3
+"""Bytes at the beginning of a number which its first digits settle: three of them are printable by chance once in a score."""
 _SHORTEST: Final = 12
 _BYTE: Final = 8
 _FORTY_FIVE: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
@@ -127,16 +129,28 @@ def _numbers(run: str) -> Iterator[bytes]:
     rest = len(run) - _HEAD
     for values, bits in _VALUES:
         head = _number(run[:_HEAD], values)
-        if head and int(log2(head) + rest * bits) % _BYTE in _FIRST_BITS:
+        if head and int(log2(head) + rest * bits) % _BYTE in _FIRST_BITS and _may_begin(head, len(values) ** rest):
             yield _to_bytes(_number(run, values))
+
+
+def _may_begin(head: int, power: int) -> bool:
+    """Whether the first bytes of a number whose first digits are ``head`` can all be printable: of the least it can be, or of the most."""
+    return any(
+        not (number >> _bits_behind(number)).to_bytes(_BEGIN, "big").translate(None, _PRINTABLE)
+        for number in (head * power, (head + 1) * power)
+    )
+
+
+def _bits_behind(number: int) -> int:
+    return max(0, _BYTE * (-(-number.bit_length() // _BYTE) - _BEGIN))
 
 
 def _number(run: str, values: dict[str, int]) -> int:
     """A run as a number, or 0 when some letter is none of its alphabet."""
     number, base = 0, len(values)
     try:
-        for letter in run:
-            number = number * base + values[letter]
+        for value in map(values.__getitem__, run):
+            number = number * base + value
     except KeyError:
         return 0
     return number

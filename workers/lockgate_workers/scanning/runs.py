@@ -54,7 +54,6 @@ _BASE64_PIECES: Final = re.compile(
     rf"(?<!{_A}){_QUAD}(?:{_A}{{4}}){{0,9}}+([ .\-]|\r?\n){_QUAD}(?:{_A}{{4}}){{0,9}}+(?:\1{_A}{{2,40}}+){{1,400}}+={{0,2}}"
 )
 _CUT: Final = re.compile(r"[/_\-]")
-_TO_STANDARD: Final = str.maketrans("-_", "+/")
 _DEFLATED: Final = ("H4sI", "eJ", "eN", "eA", "eF", "Qlpo", "/Td6WFo", "XQAA")
 _MIN_RUN: Final = 12
 _LONG_RUN: Final = 40
@@ -153,22 +152,25 @@ def _attempts(run: str) -> Iterator[tuple[int, str]]:
     yield 0, run
     if run[0] in "+/":
         yield 1, run[1:].rstrip("-")  # UTF-7 begins its runs with a sign, and so may a path
-    position = 0
-    for part in _CUT.split(run):
-        if _MIN_RUN <= len(part) < len(run):
-            yield position, part
-        position += len(part) + 1
+    if "/" in run or "-" in run or "_" in run:
+        position = 0
+        for part in _CUT.split(run):
+            if _MIN_RUN <= len(part) < len(run):
+                yield position, part
+            position += len(part) + 1
     aligned = _QUADS.search(run)
     if aligned is not None and aligned.start():
         yield aligned.start(), run[aligned.start() :]
 
 
 def _base64(run: str) -> bytes:
-    body = run.rstrip("=").translate(_TO_STANDARD)
+    body = run.rstrip("=")
+    if "-" in body or "_" in body:  # replacing is ten times as fast as translating, and most runs have neither
+        body = body.replace("-", "+").replace("_", "/")
     if len(body) % 4 == 1:
         body = body[:-1]  # no encoder ends like this; a character of what follows was taken along
     try:
-        return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+        return binascii.a2b_base64(body + "=" * (-len(body) % 4), strict_mode=True)
     except binascii.Error:
         return b""
 
