@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate_workers.scanning.decode import Decoder, DecodingLimitError, decoded, signs_of
+from lockgate_workers.scanning.decode import Decoder, DecodingLimitError, decoded, price_of, signs_of
 from lockgate_workers.scanning.engine import Scanner
 from lockgate_workers.scanning.findings import Refusal
 from lockgate_workers.scanning.packs import Rule, parse_pack
@@ -255,3 +255,9 @@ def test_no_text_makes_decoding_fail_and_spans_stay_inside(decoder: Decoder, tex
 def test_whatever_ascii_is_encoded_is_read(decoder: Decoder, text: str, name: str) -> None:
     found = texts(decoder, f"see ({ENCODINGS[name](text)}) there")
     assert text in found or len(set(text)) < 6
+
+
+def test_every_sign_that_is_followed_up_has_its_price():
+    assert (
+        0 < price_of(()) < price_of(["marks"]) < price_of(["marks", "base64"]) < price_of(["marks", "base64", "turned words"])
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgate_workers.scanning.engine import Scanner
+from lockgate_workers.scanning.exact import ExactRule
 
 VALUES = (
     ("10.60.45.86", "10.60.45.87", "172.20.7.9", "192.168.44.17:8080", "10.181.176.0/24"),
@@ -31,3 +32,12 @@ def test_a_long_list_is_found_to_its_end(dlp_scanner: Scanner) -> None:
     values = [f"10.60.{third}.{fourth}" for third in range(20, 30) for fourth in range(30, 50)]
     found = dlp_scanner.scan(" ".join(values)).findings
     assert sum(one.rule == "private-address" for one in found) == len(values)
+
+
+def test_what_reaches_over_the_end_of_a_place_is_not_read_again_in_the_next(dlp_scanner: Scanner) -> None:
+    rule = next(one for one in dlp_scanner.rules if one.id == "email")
+    data = b"to anna.berg@lockgate-mail.org and otto@lockgate-mail.org"
+    at = data.index(b"berg")
+    whole = list(ExactRule(rule).candidates(data, [(0, len(data))], 1_024))
+    assert len(whole) == 2
+    assert list(ExactRule(rule).candidates(data, [(0, at), (at, len(data))], 1_024)) == whole

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 
-from lockgate_workers.scanning.places import Spread
+from lockgate_workers.scanning.places import AnyOf, Spread
 
 
 def told(pattern: str, *texts: str) -> list[int]:
@@ -27,3 +27,11 @@ def told(pattern: str, *texts: str) -> list[int]:
 )
 def test_no_text_that_holds_a_match_is_left_out(pattern: str, texts: tuple[str, ...], expected: list[int]) -> None:
     assert told(pattern, *texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", []), ("none", []), ("a key", [0]), ("abc", [1, 2]), ("abc key", [0, 1, 2]), ("äbc", [2])],
+)
+def test_all_patterns_that_match_somewhere_are_told_also_where_they_overlap(text: str, expected: list[int]) -> None:
+    assert AnyOf([r"\bkey\b", "ab", "bc"]).within(text) == expected

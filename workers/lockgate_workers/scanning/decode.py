@@ -50,19 +50,16 @@ _READERS: Final[Mapping[str, tuple[runs.Reader, ...]]] = {
     "pieces": (runs.base64_pieces,),
 }
 """Readers by sign. One of its own would cost every text what is rare: turned round, base64 has none, nor has it in pieces."""
-_LOOK: Final = 30
-_SIGN: Final = 15
+_LOOK: Final = 20
+_SIGN: Final = 10
 _PRICES: Final = MappingProxyType(
     {
-        "base64": 70,
-        "numbers": 70,
-        "base32": 60,
-        "hex": 50,
-        "codes": 50,
-        "base85": 30,
+        "base64": 50,
+        "numbers": 50,
+        "base32": 40,
+        "hex": 40,
+        "codes": 40,
         "pieces": 30,
-        "shifted": 60,
-        "cipher": 60,
         "turned words": 100,
     }
 )

@@ -23,7 +23,7 @@ GATE_BYTE_AGAIN: Final = 20
 EXACT_CALL: Final = 1_500
 EXACT_BYTE: Final = 1
 SEARCH: Final = 3_000
-CANDIDATE: Final = 5_000
+CANDIDATE: Final = 3_500
 AROUND: Final = 2_000
 FINDING: Final = 4_000
 REWRITTEN_CHARACTER: Final = 40
@@ -38,8 +38,8 @@ _LOOK: Final = 50_000
 class ScanLimits:
     """What one message may cost. Past any of these the scan is refused.
 
-    ``max_bytes`` is of all texts together. Work is in units of about a nanosecond; ordinary text takes some 60 units a byte without
-    and 250 with decoding, so the defaults leave honest messages a good deal of room. ``max_seconds`` is for every message and
+    ``max_bytes`` is of all texts together. Work is in units of about a nanosecond; ordinary text takes some 80 units a byte without
+    and 170 with decoding, so the defaults leave honest messages a good deal of room. ``max_seconds`` is for every message and
     ``seconds_per_mb`` comes on top, of processor time. ``max_findings`` bounds what can be found; candidates that become no finding
     count as work.
     """
@@ -49,7 +49,7 @@ class ScanLimits:
     seconds_per_mb: float = 1.0
     max_findings: int = 2_000
     findings_per_kb: int = 10
-    max_work: int = 20_000_000
+    max_work: int = 25_000_000
     work_per_byte: int = 450
 
 
