@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 LONGEST: Final = 10
@@ -24,6 +25,7 @@ _LITERAL_ESCAPES: Final = frozenset("./-+:$=?*()[]{}|^\\\"'!#&<>@~% ,;_`")
 _SMALL_CLASS: Final = 6
 
 
+@lru_cache(maxsize=4_096)
 def heads(pattern: str) -> tuple[str, ...]:
     """Return the literal heads of what ``pattern`` reports, each of 3 to 10 characters; none when some match begins otherwise."""
     at = pattern.find(_SECRET)

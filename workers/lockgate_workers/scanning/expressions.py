@@ -23,6 +23,7 @@ _WIDENED: Final = re.compile(
     r"|\{(?P<least>\d+)(?P<range>,(?P<most>\d*))?\}",
     re.DOTALL,
 )
+_ESCAPED: Final = re.compile(r"\\(.)")
 _ONE_WAY: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\\[\]()|]", re.DOTALL)
 
 
@@ -68,11 +69,10 @@ def parted(sign: str) -> tuple[str, frozenset[str]]:
     found = _ALTERNATIVES.fullmatch(sign)
     if found is None:
         return sign, frozenset()
-    words = found["words"].split("|")
-    long = [word for word in words if len(re.sub(r"\\(.)", r"\1", word)) >= _LONG_HEAD]
-    short = "|".join(word for word in words if word not in long)
+    plain = {word: _ESCAPED.sub(r"\1", word) for word in found["words"].split("|")}
+    short = "|".join(word for word, letters in plain.items() if len(letters) < _LONG_HEAD)
     pattern = f"{found['edge'] or ''}(?:{short}){found['end'] or ''}" if short else ""
-    return pattern, frozenset(re.sub(r"\\(.)", r"\1", word) for word in long)
+    return pattern, frozenset(letters for letters in plain.values() if len(letters) >= _LONG_HEAD)
 
 
 def _by_line(expression: str) -> str:

@@ -70,10 +70,12 @@ class _Plan:
         self.heads: Final = sorted({head for _, heads in signs for head in heads})
         self.heading: Final = [[-1 - sign for sign, (_, heads) in enumerate(signs) if head in heads] for head in self.heads]
         self.digits: Final = {at: digits_of(rules[at]) for at in (*digits, *words)}
-        self.words: Final = sorted({_spaced(word.encode()) for at in words for word in rules[at].keywords})
-        self.asking: Final = [
-            [at for at in words if word in {_spaced(one.encode()) for one in rules[at].keywords}] for word in self.words
-        ]
+        asking: dict[bytes, dict[int, bool]] = {}
+        for at in words:
+            for word in rules[at].keywords:
+                asking.setdefault(_spaced(word.encode()), {})[at] = True
+        self.words: Final = sorted(asking)
+        self.asking: Final = [list(asking[word]) for word in self.words]
         self.databases: Final = [
             self._database(text),
             self._database(whole),
