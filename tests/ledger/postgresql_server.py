@@ -62,7 +62,17 @@ class PostgresqlServer:
             for path in (self._folder, secret):
                 os.chown(path, self._as["user"], self._as["group"])
         self._run(
-            "initdb", "-D", self._data, "-U", _USER, "--auth=scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C"
+            "initdb",
+            "--no-sync",
+            "-D",
+            self._data,
+            "-U",
+            _USER,
+            "--auth=scram-sha-256",
+            f"--pwfile={secret}",
+            "-E",
+            "UTF8",
+            "--locale=C",
         )
 
     def start(self) -> None:
