@@ -22,12 +22,12 @@ from lockgate_workers.scanning.checksums import token_checksum, token_checksum_o
 from lockgate_workers.scanning.chosen import CHOSEN
 from lockgate_workers.scanning.national import NATIONAL
 from lockgate_workers.scanning.national_further import FURTHER
-from lockgate_workers.scanning.randomness import generated, secret_like
+from lockgate_workers.scanning.randomness import generated, secret_like, worded
 from lockgate_workers.scanning.wallets import WALLETS
 
 Validator = Callable[[str], bool]
 
-_SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "123456789"})
+_SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "457555462", "123456789"})
 _ITIN_FIRST: Final = "9"
 _LUHN_MAX_DIGIT: Final = 9
 _CARD_DISTINCT: Final = 2
@@ -115,6 +115,7 @@ def wrapped_base64(text: str) -> bool:
         and entropy(text) >= _WRAPPED_ENTROPY
         and text.count("/") <= _WRAPPED_SLASHES
         and _ALPHABET not in text.upper()
+        and not worded(text)
     )
 
 
