@@ -34,7 +34,9 @@ _LISTED: Final = re.compile(
 """The number under which a weakness or an advisory is listed, for everybody to read."""
 _SIZED: Final = re.compile(r"[A-Z][A-Z0-9]{1,7}(?:-[A-Z0-9]{2,5}){0,2}-[0-9]{1,4}[KMGT]B")
 """A model of something, with how much it holds."""
-_PUBLIC: Final = (_VERSION, _NAME, _LISTED, _SIZED)
+_RESOURCE: Final = re.compile(r"arn:aws[a-z\-]*:.*|[a-z]{2}-(?:[a-z]+-){1,2}[0-9]:[0-9]{12}:.*", re.DOTALL)
+"""The name of a resource of Amazon's, from its beginning or from its region on."""
+_PUBLIC: Final = (_VERSION, _NAME, _LISTED, _SIZED, _RESOURCE)
 _ALPHABET: Final = re.compile(r"abcdefghij|ijklmnopqr|qrstuvwxyz", re.IGNORECASE)
 _DIGIT: Final = re.compile(r"[0-9]")
 _LETTER: Final = re.compile(r"[^\W\d_]")

@@ -99,12 +99,12 @@ def mixed(text: str) -> bool:
 
 
 def basic_credentials(text: str) -> bool:
-    """Base64 of ``user:password``."""
+    """Base64 of ``user:password``, which is text."""
     try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
     except (binascii.Error, ValueError):
         return False
-    return b":" in decoded and all(one >= ord(" ") for one in decoded)
+    return ":" in decoded and decoded.isprintable()
 
 
 def wrapped_base64(text: str) -> bool:
