@@ -54,6 +54,8 @@ from lockgate_workers.scanning.validators import VALIDATORS
         ("phone-american", "(415) 638-0132", "155-638-0132"),
         ("phone-american", "415-638-0132", "415-555-0132"),
         ("phone-common", "(415) 555-0132", "(415) 638-0132"),
+        ("phone-common", "(415) 555-0132", "(800) 555-0132"),
+        ("phone", "+12345638900", "+12345678900"),
         ("phone-common", "+1 212 555 0147 ext. 9", "555-555-5555"),
         ("phone-shaped", "030 5551234", "555-638-0132"),
         ("phone-shaped", "987-654-3201", "987-654-3210"),

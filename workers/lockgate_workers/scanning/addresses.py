@@ -161,8 +161,8 @@ def is_six(text: str) -> bool:
 
 
 def is_six_special(text: str) -> bool:
-    """One of the IPv6 addresses that IANA keeps for documentation, translation, links and groups, which name no machine by themselves."""
-    return is_six(text) and _is_special(text)
+    """One of the IPv6 addresses that IANA keeps for documentation, translation, links and groups, which name no machine by themselves; not all addresses at once."""
+    return is_six(text) and _is_special(text) and not text.endswith("/0")
 
 
 def is_six_own(text: str) -> bool:

@@ -335,9 +335,10 @@ def phone_american(text: str) -> bool:
 
 
 def phone_common(text: str) -> bool:
-    """A number of North America with 555 for its exchange, in an area that there is."""
+    """A number of North America with 555 for its exchange, in an area that there is, and not one that is free of charge."""
     number = "".join(one for one in text if one in "0123456789").removeprefix("1")[:_AMERICAN]
-    return number[3:6] == _FICTION and not _is_patterned(number) and _dialled(f"+1{number}", grouped=False)
+    free = number.startswith(_FREE)
+    return number[3:6] == _FICTION and not free and not _is_patterned(number) and _dialled(f"+1{number}", grouped=False)
 
 
 def phone_trunk(text: str) -> bool:
@@ -358,7 +359,10 @@ def phone_shaped(text: str) -> bool:
 _NO_PHONE: Final = re.compile(r"(?:19|20)[0-9]{2} ?[-/] ?(?:19|20)[0-9]{2}|[0-9]{5}-[0-9]{4}")
 """Years from and to; an American postal code with its four digits."""
 _COUNTING: Final = "01234567890123456789"
+_COUNTED: Final = 9
+"""Digits that count, before the last ones: ``2345678900``."""
 _FICTION: Final = "555"
+_FREE: Final = ("800", "833", "844", "855", "866", "877", "888")
 _AMERICAN: Final = 10
 _FEW: Final = 2
 _DATE: Final = re.compile(
@@ -368,7 +372,8 @@ _DATE: Final = re.compile(
 
 def _is_patterned(number: str) -> bool:
     """One or two digits again and again, or digits that count up or down."""
-    return len(set(number)) <= _FEW or number in _COUNTING or number[::-1] in _COUNTING
+    counted = number[:_COUNTED]
+    return len(set(number)) <= _FEW or counted in _COUNTING or counted[::-1] in _COUNTING
 
 
 def _nobodys(number: str) -> bool:
