@@ -320,12 +320,17 @@ def alone(text: str) -> bool:
 
 
 def phone(text: str) -> bool:
-    """A number with country code that its numbering plan has, or could have if it is written in groups."""
+    """A number with country code that its numbering plan has, or could have if it is written in groups; no row of code points (``0069 0307``)."""
     stripped = text.lstrip(" (")
     international = f"+{stripped[2:]}" if stripped.startswith("00") else stripped
     number = "".join(one for one in international if one in "0123456789")
     told = number[1 : _AMERICAN + 1] if international.startswith("+1") else number
-    return not _nobodys(told) and _dialled(international, grouped=stripped.startswith("+") and not stripped[1:].isdigit())
+    points = all(len(one) == _POINT and one.startswith("0") for one in _SEPARATORS.split(text))
+    return (
+        not points
+        and not _nobodys(told)
+        and _dialled(international, grouped=stripped.startswith("+") and not stripped[1:].isdigit())
+    )
 
 
 def phone_american(text: str) -> bool:
@@ -364,6 +369,7 @@ _COUNTED: Final = 9
 _FICTION: Final = "555"
 _FREE: Final = ("800", "833", "844", "855", "866", "877", "888")
 _AMERICAN: Final = 10
+_POINT: Final = 4
 _FEW: Final = 2
 _DATE: Final = re.compile(
     r"(?:^|\D)(?:(?:19|20)[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2})(?:\D|$)"
