@@ -33,7 +33,7 @@ from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity
 from lockgate_workers.scanning.loading import load_scanner
 
-AWS = "AKIA" + "IOSFODNN7EXAMPLE"
+AWS = "AKIA" + "Q7SJ4DNN7TZRMB2K"
 GITHUB = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 MAIL = "anna.berg@lockgate-mail.org"
 PEM = "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEpAIBAAKCAQEAvJ3k9f0\n-----END RSA PRIVATE KEY-----"

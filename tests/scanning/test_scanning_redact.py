@@ -12,7 +12,7 @@ from lockgate_workers.scanning.findings import Action, Finding, Severity
 from lockgate_workers.scanning.redact import redact
 
 SECRETS = (
-    "AKIA" + "IOSFODNN7EXAMPLE",
+    "AKIA" + "Q7SJ4DNN7TZRMB2K",
     "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
     "anna.berg@lockgate-mail.org",
     "5555 5555 5555 4444",

@@ -53,6 +53,10 @@ def test_drawn_values(value: str) -> None:
         "application/x-www-form-urlencoded",
         "SecretKeyFactory2",
         "AbstractTokenProvider1",
+        "CVE-2031-40123",
+        "GHSA-x2p4-9fgh-w7rc",
+        "RHSA-2031:4012",
+        "H300-SXM7-80GB",
         "1234567",
         "17000000000",
         "",
@@ -85,6 +89,7 @@ def test_a_line_of_binary_data_is_told_from_hexadecimal_and_paths() -> None:
     assert wrapped(PEM_LINES[0])
     assert not wrapped(HEX40 + "0" * 24)
     assert not wrapped("usr/local/lib/python3/site/packages/Package/Module/sub/test/Data")
+    assert not wrapped("hannaberg/Sp4ringmodel/smallTalker/testing9/DialogueB/SummaryMod")
 
 
 @pytest.mark.parametrize(("prefix", "rule"), [("ghp_", "github-token"), ("ghs_", "github-token"), ("npm_", "npm-token")])

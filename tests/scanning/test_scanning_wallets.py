@@ -44,6 +44,7 @@ def test_a_typing_error_shows(name: str, address: str) -> None:
         ("bech32", "Bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
         ("bech32", "xy1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
         ("ethereum", "0x" + "0" * 40),
+        ("ethereum", "0x4F1C9A0277E3B8D5566A90EE13C7F2048BD9A35E"),
         ("ethereum", "0x3e902167eba3e878f00ce9f5aee61ed0560be5f"),
         ("base58check", "MyVeryLongClassNameThatDoesNothing"),
         ("base58check", "z" * 10_000),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -27,14 +28,17 @@ _COMMON: Final = re.compile(
 _COUNTED: Final = frozenset(
     "123.45.67.89 12.34.56.78 98.76.54.32 11.22.33.44 111.222.33.44 111.222.111.222 100.200.100.200 193.168.1.1 192.169.1.1".split()  # noqa: SIM905 - a list of so many reads worse
 )
+_EVERYBODY: Final = ".255"
 _ENDS: Final = frozenset({"0", "255"})
 """What the last number of a machine's address is not: the network itself, and all of it."""
-_RESOLVERS: Final = frozenset({"208.67.222.222", "208.67.220.220", "149.112.112.112"})
+_SAME_FOR_ALL: Final = frozenset({"208.67.222.222", "208.67.220.220", "149.112.112.112", "168.63.129.16"})
+"""Resolvers that everybody names, and the address under which every machine of Azure finds its platform."""
 _PROTOCOLS: Final = ipaddress.IPv4Network("192.0.0.0/24")
 _DISTINCT: Final = 3
 """Different numbers of an address: one or two of them again and again are typed by hand."""
 _SHORTEST: Final = 10
 _GROUP_LONG: Final = 4
+_STEPS: Final = ({0}, {1}, {-1})
 _SPECIAL_SIX: Final = tuple(
     ipaddress.IPv6Network(one)
     for one in (
@@ -50,14 +54,14 @@ _SPECIAL_SIX: Final = tuple(
     )
 )
 _ROLES: Final = frozenset(
-    "user username users you me name ubuntu debian runner node app apps vscode public default shared path foo bar baz qux spam eggs jdoe "  # noqa: SIM905 - a list of so many reads worse
-    "johndoe janedoe someone somebody somewhere test tester testuser tests dev devel developer build builder buildbot builduser jenkins travis circleci "
+    "user username users you me name ubuntu debian runner node app apps vscode public default shared path foo bar baz qux foobar barfoo spam eggs jdoe "  # noqa: SIM905 - a list of so many reads worse
+    "johndoe janedoe someone somebody somewhere whoever anyone test tester testuser tests dev devel developer build builder buildbot builduser jenkins travis circleci "
     "vagrant docker podman pi admin administrator root linuxbrew runneradmin nobody guest demo example examples project projects workspace "
     "code src ftp dist www web site git svn cvs hg apache apt httpd nginx mysql postgres postgresql oracle hadoop spark airflow jovyan coder "
     "codespace gitpod sphinx docs data lib appveyor nodejs staging prod production deploy deployer ci cloud container conda anaconda miniconda mamba "
     "abc abcd xyz work worker home local mydir mydata myname myself username1 login account student students teacher author owner person operator "
     "service services server daemon ec2-user www-data cloud-user azureuser opc centos fedora rocky alpine arch gentoo core steam kali "
-    "joeuser joebloggs jsmith john-doe john_doe john.doe jane-doe jane.doe tmp temp bin etc var opt usr software tools download downloads "
+    "joeuser joebloggs jbloggs fredbloggs joeschmoe jsmith johnsmith janesmith john-doe john_doe john.doe jane-doe jane.doe tmp temp bin etc var opt usr software tools download downloads "
     "contoso acme springfield someuser some-user otheruser another theuser firstname lastname first.last all domain python perl ruby java".split(
         " "
     )
@@ -86,10 +90,12 @@ _GIVEN: Final = frozenset(
     )
 )
 _STAND_IN: Final = re.compile(
-    r"(?:your|my|some|the|fake|test|user|example|runner|build|ci)(?:[_\-.]?(?:user|name|home|account|login|dir|folder|path|host|self))?[_\-.]?\d{0,3}"
+    r"(?:your|my|some|the|fake|test|user|example|runner|build|ci)(?:[_\-.]?(?:user|name|username|home|account|login|dir|folder|path|host|self))?[_\-.]?\d{0,3}"
 )
 _HOME: Final = re.compile(r"(?:/home/|/Users/|[A-Z]:\\{1,2}Users\\{1,2})([^/\\]+)[/\\]")
 _SHORTEST_ACCOUNT: Final = 3
+_ALLOCATION: Final = 16
+"""Bits. A network of IPv6 that is given by so few of them is a part of the address plan, and nobody's."""
 _OCTETS: Final = 4
 _OCTET_DIGITS: Final = 3
 
@@ -122,22 +128,23 @@ def is_private(text: str) -> bool:
 
 def is_common(text: str) -> bool:
     """A private address that stands in every manual: the first ones of the usual networks, with no port to tell of a service."""
-    return is_private(text) and _COMMON.fullmatch(text.partition("/")[0]) is not None
+    told = is_private(text) and not text.endswith(_EVERYBODY)
+    return told and _COMMON.fullmatch(text.partition("/")[0]) is not None
 
 
 def is_private_own(text: str) -> bool:
-    """A private address that somebody has chosen."""
-    return is_private(text) and not is_common(text)
+    """A private address that somebody has chosen: of a machine, or of a network with its length, but not the one that means all of a network."""
+    return is_private(text) and not is_common(text) and not text.endswith(_EVERYBODY)
 
 
 def is_public(text: str) -> bool:
-    """An IPv4 address of a machine of the internet: too long for a version, not counted up, and not a resolver that everybody names."""
+    """An IPv4 address of a machine of the internet: too long for a version, not counted up, and not one that is the same for everybody."""
     address = _v4(text)
     if address is None or not address.is_global or address.is_multicast:
         return False
     parts = text.split(".")
     stands_in = text in _COUNTED or len(set(parts)) < _DISTINCT or address in _PROTOCOLS
-    return len(text) >= _SHORTEST and text not in _RESOLVERS and not stands_in and parts[-1] not in _ENDS
+    return len(text) >= _SHORTEST and text not in _SAME_FOR_ALL and not stands_in and parts[-1] not in _ENDS
 
 
 def is_six(text: str) -> bool:
@@ -154,13 +161,21 @@ def is_six(text: str) -> bool:
 
 
 def is_six_special(text: str) -> bool:
-    """One of the IPv6 addresses that IANA keeps for documentation, translation, links and groups, which name no machine by themselves."""
-    return is_six(text) and _is_special(text)
+    """One of the IPv6 addresses that IANA keeps for documentation, translation, links and groups, which name no machine by themselves; not all addresses at once."""
+    return is_six(text) and _is_special(text) and not text.endswith("/0")
 
 
 def is_six_own(text: str) -> bool:
-    """An IPv6 address of the internet."""
-    return is_six(text) and not _is_special(text)
+    """An IPv6 address of the internet, or the network of somebody there: no part of the address plan, and not typed by hand."""
+    address, _, length = text.partition("/")
+    planned = length.isdigit() and int(length) <= _ALLOCATION
+    typed = all(map(_is_typed, re.findall(r"[^:]+", address)))
+    return is_six(text) and not _is_special(text) and not planned and not typed
+
+
+def _is_typed(group: str) -> bool:
+    """One digit again and again, or four that count up or down: ``1111``, ``5678``, ``dcba``."""
+    return len(group) == _GROUP_LONG and {int(two, 16) - int(one, 16) for one, two in pairwise(group)} in _STEPS
 
 
 def _is_special(text: str) -> bool:

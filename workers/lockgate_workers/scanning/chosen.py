@@ -23,6 +23,7 @@ _HEADER: Final = re.compile(
 )
 _RULE: Final = frozenset(" :-+|=\t")
 _MOST_COLUMNS: Final = 40
+_PROGRAM: Final = frozenset("(={[")
 # Words of every sentence; no list of words for wallets (BIP 39) has any of them.
 _FILLING: Final = frozenset(
     {"the", "and", "for", "are", "was", "from", "which", "you", "your", "has", "not", "write", "them", "into", "its"}
@@ -39,9 +40,9 @@ def chosen(text: str) -> bool:
 
 
 def table_of_secrets(text: str) -> bool:
-    """A head with a column for secrets, and in this column of some row below it a value that is one."""
+    """A head with a column for secrets that is no line of a program, and in this column of some row below it a value that is one."""
     rows = [line for line in text.splitlines() if line.strip()]
-    if len(rows) <= 1:
+    if len(rows) <= 1 or ("|" not in rows[0] and not _PROGRAM.isdisjoint(rows[0])):
         return False
     split = _splitter(rows[0])
     head = split(rows[0])

@@ -26,6 +26,7 @@ _PRICE: Final = 3_000
 _PRICES: Final = {
     "phone": 35_000,
     "phone-american": 60_000,
+    "phone-common": 60_000,
     "number-alone": 50_000,
     "vat": 40_000,
     "private-address": 4_000,

@@ -320,17 +320,30 @@ def alone(text: str) -> bool:
 
 
 def phone(text: str) -> bool:
-    """A number with country code that its numbering plan has, or could have if it is written in groups."""
+    """A number with country code that its numbering plan has, or could have if it is written in groups; no row of code points (``0069 0307``)."""
     stripped = text.lstrip(" (")
     international = f"+{stripped[2:]}" if stripped.startswith("00") else stripped
     number = "".join(one for one in international if one in "0123456789")
-    return len(set(number)) > 2 and _dialled(international, grouped=stripped.startswith("+") and not stripped[1:].isdigit())  # noqa: PLR2004
+    told = number[1 : _AMERICAN + 1] if international.startswith("+1") else number
+    points = all(len(one) == _POINT and one.startswith("0") for one in _SEPARATORS.split(text))
+    return (
+        not points
+        and not _nobodys(told)
+        and _dialled(international, grouped=stripped.startswith("+") and not stripped[1:].isdigit())
+    )
 
 
 def phone_american(text: str) -> bool:
     """Ten digits that North America's plan has."""
     number = "".join(one for one in text if one in "0123456789").removeprefix("1")[:10]
-    return len(set(number)) > 2 and _dialled(f"+1{number}", grouped=False)  # noqa: PLR2004 - a pattern of two digits
+    return not _nobodys(number) and _dialled(f"+1{number}", grouped=False)
+
+
+def phone_common(text: str) -> bool:
+    """A number of North America with 555 for its exchange, in an area that there is, and not one that is free of charge."""
+    number = "".join(one for one in text if one in "0123456789").removeprefix("1")[:_AMERICAN]
+    free = number.startswith(_FREE)
+    return number[3:6] == _FICTION and not free and not _is_patterned(number) and _dialled(f"+1{number}", grouped=False)
 
 
 def phone_trunk(text: str) -> bool:
@@ -344,16 +357,35 @@ def phone_trunk(text: str) -> bool:
 def phone_shaped(text: str) -> bool:
     """As many digits as a network needs and E.164 allows, not a pattern of two, no date: for numbers that are named as telephone numbers."""
     number = "".join(one for one in text if one in "0123456789")
-    telling = 7 <= len(number) <= 15 and len(set(number)) > 2 and number not in _COUNTING  # noqa: PLR2004 - E.164, and a pattern of two digits
+    telling = 7 <= len(number) <= 15 and not _nobodys(number.removeprefix("1"))  # noqa: PLR2004 - E.164
     return telling and _DATE.search(text) is None and _NO_PHONE.fullmatch(text) is None
 
 
 _NO_PHONE: Final = re.compile(r"(?:19|20)[0-9]{2} ?[-/] ?(?:19|20)[0-9]{2}|[0-9]{5}-[0-9]{4}")
 """Years from and to; an American postal code with its four digits."""
 _COUNTING: Final = "01234567890123456789"
+_COUNTED: Final = 9
+"""Digits that count, before the last ones: ``2345678900``."""
+_FICTION: Final = "555"
+_FREE: Final = ("800", "833", "844", "855", "866", "877", "888")
+_AMERICAN: Final = 10
+_POINT: Final = 4
+_FEW: Final = 2
 _DATE: Final = re.compile(
     r"(?:^|\D)(?:(?:19|20)[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2})(?:\D|$)"
 )
+
+
+def _is_patterned(number: str) -> bool:
+    """One or two digits again and again, or digits that count up or down."""
+    counted = number[:_COUNTED]
+    return len(set(number)) <= _FEW or counted in _COUNTING or counted[::-1] in _COUNTING
+
+
+def _nobodys(number: str) -> bool:
+    """A pattern; or ten digits of North America with 555 for their area or exchange, which is kept for directories and fiction."""
+    american = len(number) == _AMERICAN and number[0] not in "01"
+    return _is_patterned(number) or (american and _FICTION in {number[:3], number[3:6]})
 
 
 def _dialled(text: str, *, grouped: bool) -> bool:
@@ -398,6 +430,7 @@ NATIONAL: Final[Mapping[str, Callable[[str], bool]]] = MappingProxyType(
         "document-alone": document_alone,
         "phone": phone,
         "phone-american": phone_american,
+        "phone-common": phone_common,
         "phone-shaped": phone_shaped,
         "phone-trunk": phone_trunk,
     }

@@ -16,8 +16,8 @@ import re2
 _STAND_IN: Final[Any] = re2.compile(
     r"(?i)redacted|x{4,}|\*{3,}|\.{3,}|_{4,}|#{3,}|change.?(?:me|it|this)|place.?holder|replace.?(?:me|with|this)|insert.?|your.?|dummy|example|sample"
     r"|my.?(?:secret|password|token|key|pass)|my_[a-z]{1,16}_(?:secret|password|token|key|pass)|todo|fixme|foo.?bar|(?:not|isnt).?(?:a.?)?(?:real|secret|set|password)"
-    r"|(?:some|super|very|top).?(?:secret|password|token)|(?:fake|mock|invalid|wrong).?(?:secret|password|token|key)"
-    r"|^an?(?:%20|[ _\-+])(?:secret|password|token)$"
+    r"|(?:some|super|very|top).?(?:secret|password|token)|(?:fake|mock|invalid|wrong).?(?:secret|password|token|key)|(?:secret|password|token|key).?(?:goes.?)?here\b"
+    r"|^an?(?:%20|[ _\-+])(?:secret|password|token)$|^(?:[0-9]{9,10})?(?:abcdefghijklmnopqrstuvwxyz){2}(?:[0-9]{9,10})?[+/_\-=]{0,3}$"
 )
 # Python's `re` is safe for the others: the candidate is short (a rule's span), and each alternative is linear.
 _COUNTED: Final = re.compile(r"12345678|23456789|98765432|abcdefgh|qwertyui|deadbeef", re.IGNORECASE)
@@ -38,12 +38,12 @@ _WORDS: Final = frozenset(
     )
 )
 _PUBLISHED: Final = frozenset(
-    "SplxlOBeZQQYbYS6WxSbIA 2YotnFZFEjr1zCsicMWpAA tGzv3JOkF0XG5Qx2TlKWIA 7Fjfp0ZBr1KtDRbnfVdmIw h480djs93hd8 dj83hs9s 274312:dj83hs9s 1336363200:dj83hs9s "  # noqa: SIM905 - a list of so many reads worse
-    "czZCaGRSa3F0MzpnWDFmQmF0M2JW A3ddj3w 45ghiukldjahdnhzdauz kkk9d7dh3k39sjv7 kkk9d7dh3k39d7dh3k39 nnch734d00sl2jdk pfkkdhi9sl3r4s00 kd94hf93k423kf44 hdhd0244k9j7ao03 dpf43f3p2l4k3l03 0685bd9184jfhq22 ad180jjd733klru7 4572616e48616d6d65724c61686176 dXNlcjpwYXNzd29yZA== dXNlcjpwYXNz QWxhZGRpbjpvcGVuIHNlc2FtZQ== QWxhZGRpbjpvcGVuc2VzYW1l YWxhZGRpbjpvcGVuc2VzYW1l 489dks293j39 hh5s93j4hdidpola hdhd0244k9j7ao03 j49sn39wkq wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".split(
+    "SplxlOBeZQQYbYS6WxSbIA 2YotnFZFEjr1zCsicMWpAA tGzv3JOkF0XG5Qx2TlKWIA 7Fjfp0ZBr1KtDRbnfVdmIw h480djs93hd8 dj83hs9s 274312:dj83hs9s 1336363200:dj83hs9s 9djdj82h48djs9d2 7d8f3e4a mF_9.B5f-4.1JqM "  # noqa: SIM905 - a list of so many reads worse
+    "czZCaGRSa3F0MzpnWDFmQmF0M2JW A3ddj3w 45ghiukldjahdnhzdauz kkk9d7dh3k39sjv7 kkk9d7dh3k39d7dh3k39 nnch734d00sl2jdk pfkkdhi9sl3r4s00 kd94hf93k423kf44 hdhd0244k9j7ao03 dpf43f3p2l4k3l03 0685bd9184jfhq22 ad180jjd733klru7 4572616e48616d6d65724c61686176 dXNlcjpwYXNzd29yZA== dXNlcjpwYXNz QWxhZGRpbjpvcGVuIHNlc2FtZQ== QWxhZGRpbjpvcGVuc2VzYW1l YWxhZGRpbjpvcGVuc2VzYW1l 489dks293j39 hh5s93j4hdidpola hdhd0244k9j7ao03 j49sn39wkq wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==".split(
         " "
     )
 )
-"""The values of RFC 5849, 6749, 6750 and draft-ietf-oauth-v2-http-mac, and of Amazon's manuals: everybody copies them into documentation."""
+"""The values of RFC 5849, 6749, 6750 and draft-ietf-oauth-v2-http-mac, of Amazon's manuals, and of the emulator of Azure's storage: everybody copies them into documentation."""
 _MIN_DISTINCT: Final = 4
 
 

@@ -28,12 +28,22 @@ _NAME: Final = re.compile(r"[A-Za-z]{1,16}(?:[_.\-/: ][A-Za-z]{1,16})+[_.\-]?[0-
 _SNAKE: Final = re.compile(
     r"_*[a-z]{1,16}[0-9]{0,4}(?:_[a-z]{1,16}[0-9]{0,4})+_*|_*[A-Z]{1,16}[0-9]{0,4}(?:_[A-Z]{1,16}[0-9]{0,4})+_*"
 )
+_LISTED: Final = re.compile(
+    r"(?:CVE|CAN)-[0-9]{4}-[0-9]{4,7}|GHSA(?:-[0-9a-z]{4}){3}|(?:RHSA|RHBA|DSA|DLA|USN|ELSA|XSA)-[0-9]{3,4}(?:[:\-][0-9]{1,5}){0,2}"
+)
+"""The number under which a weakness or an advisory is listed, for everybody to read."""
+_SIZED: Final = re.compile(r"[A-Z][A-Z0-9]{1,7}(?:-[A-Z0-9]{2,5}){0,2}-[0-9]{1,4}[KMGT]B")
+"""A model of something, with how much it holds."""
+_RESOURCE: Final = re.compile(r"arn:aws[a-z\-]*:.*|[a-z]{2}-(?:[a-z]+-){1,2}[0-9]:[0-9]{12}:.*", re.DOTALL)
+"""The name of a resource of Amazon's, from its beginning or from its region on."""
+_PUBLIC: Final = (_VERSION, _NAME, _LISTED, _SIZED, _RESOURCE)
 _ALPHABET: Final = re.compile(r"abcdefghij|ijklmnopqr|qrstuvwxyz", re.IGNORECASE)
 _DIGIT: Final = re.compile(r"[0-9]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _STRONG_SIGN: Final = re.compile(r"[!@#$%^&*?~+]")
 _CHANGE: Final = re.compile(r"\d(?=[^\W\d_])|[^\W\d_](?=\d)")
 _MIN_LENGTH: Final = 8
+_WORDED: Final = 0.4
 _MIN_LETTERS_ONLY: Final = 20
 _MIN_DIGITS_ONLY: Final = 20
 _STRONG_KINDS: Final = 3
@@ -81,7 +91,7 @@ def _words_in(text: str) -> _Words:
 def generated(text: str) -> bool:
     """Looks drawn at random: a hexadecimal run, a UUID, or characters without words in them."""
     text = text.strip("\"':,.;!?)")
-    if len(text) < _MIN_LENGTH or _VERSION.fullmatch(text) is not None or _NAME.fullmatch(text) is not None:
+    if len(text) < _MIN_LENGTH or any(form.fullmatch(text) is not None for form in _PUBLIC):
         return False
     if _UUID.fullmatch(text) is not None:
         return True
@@ -94,6 +104,11 @@ def generated(text: str) -> bool:
     if _HEX.fullmatch(text) is not None:
         return has_digit or len(text) >= _MIN_HEX_LETTERS
     return _mixed(text, words) if has_digit else _letters_only(text, words)
+
+
+def worded(text: str) -> bool:
+    """Words make up much of it: names that were written one after the other, not bytes."""
+    return _words_in(text).share >= _WORDED
 
 
 def secret_like(text: str) -> bool:

@@ -22,12 +22,12 @@ from lockgate_workers.scanning.checksums import token_checksum, token_checksum_o
 from lockgate_workers.scanning.chosen import CHOSEN
 from lockgate_workers.scanning.national import NATIONAL
 from lockgate_workers.scanning.national_further import FURTHER
-from lockgate_workers.scanning.randomness import generated, secret_like
+from lockgate_workers.scanning.randomness import generated, secret_like, worded
 from lockgate_workers.scanning.wallets import WALLETS
 
 Validator = Callable[[str], bool]
 
-_SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "123456789"})
+_SSN_ADVERTISED: Final = frozenset({"078051120", "219099999", "457555462", "123456789"})
 _ITIN_FIRST: Final = "9"
 _LUHN_MAX_DIGIT: Final = 9
 _CARD_DISTINCT: Final = 2
@@ -99,12 +99,12 @@ def mixed(text: str) -> bool:
 
 
 def basic_credentials(text: str) -> bool:
-    """Base64 of ``user:password``."""
+    """Base64 of ``user:password``, which is text."""
     try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
     except (binascii.Error, ValueError):
         return False
-    return b":" in decoded and all(one >= ord(" ") for one in decoded)
+    return ":" in decoded and decoded.isprintable()
 
 
 def wrapped_base64(text: str) -> bool:
@@ -115,6 +115,7 @@ def wrapped_base64(text: str) -> bool:
         and entropy(text) >= _WRAPPED_ENTROPY
         and text.count("/") <= _WRAPPED_SLASHES
         and _ALPHABET not in text.upper()
+        and not worded(text)
     )
 
 

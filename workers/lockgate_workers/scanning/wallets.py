@@ -63,7 +63,12 @@ def _polymod(values: list[int]) -> int:
 
 
 def ethereum(text: str) -> bool:
-    """Forty hex digits after ``0x`` that are no ruler. The mixed case of EIP-55 is not checked: it would cost a Keccak-256 in Python."""
+    """Forty hex digits after ``0x`` that are no ruler, and not all in capitals, as fingerprints of keys are written.
+
+    The mixed case of EIP-55 is not checked: it would cost a Keccak-256 in Python.
+    """
+    if text[2:].isupper():
+        return False
     body = text[2:].lower()
     return len(body) == _ETHEREUM_DIGITS and _HEX.issuperset(body) and len(set(body)) > _DISTINCT
 
