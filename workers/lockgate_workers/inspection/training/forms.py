@@ -7,6 +7,7 @@ drawn at random from words of our own, by a generator that is seeded.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -344,6 +345,31 @@ def _states_of(random: _Random) -> str:
     return _joined(random, line, 10, 200)
 
 
+def _armoured(random: _Random) -> str:
+    """A block of bytes in letters between two rulers that name it, as certificates and keys are kept."""
+    name = _one(
+        random, ["CERTIFICATE", "PUBLIC KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY", "PGP MESSAGE", "SIGNATURE"]
+    )
+    lines = [base64.b64encode(random.bytes(_one(random, [24, 48]))).decode() for _ in range(_between(random, 1, 20))]
+    if random.random() < _HALF:
+        lines = lines[:1] * len(lines)
+    return "\n".join([f"-----BEGIN {name}-----", *lines, f"-----END {name}-----"])
+
+
+def _progress(random: _Random) -> str:
+    """Bars of progress, and how fast what was measured is."""
+    sign, width, name = _one(random, ["#", "=", "█", "."]), _between(random, 10, 50), _camel(random)
+
+    def line(random: _Random) -> str:
+        done = _between(random, 0, width + 1)
+        return f"[{(sign * done).ljust(width)}] {100 * done // width:3}%"
+
+    def speed(random: _Random) -> str:
+        return f"| {name}#{_snake(random)} | {_between(random, 100, 90_000):,} ops/sec | ±{random.random():.2f}% | {_between(random, 10, 99)} | |"
+
+    return _joined(random, line if random.random() < _HALF else speed, 4, 60)
+
+
 def _arithmetic(random: _Random) -> str:
     """Steps of a computation in signs, as a reference writes them."""
     names = [_one(random, NOUNS)[:4] for _ in range(4)]
@@ -387,4 +413,6 @@ _FORMS: Final[dict[str, Callable[[_Random], str]]] = {
     "characters": _characters,
     "states-of": _states_of,
     "arithmetic": _arithmetic,
+    "armoured": _armoured,
+    "progress": _progress,
 }
