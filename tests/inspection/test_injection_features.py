@@ -27,6 +27,14 @@ def test_ways_to_write_a_word_make_no_difference(plain: str, written: str) -> No
     assert words(plain) == words(written)
 
 
+@pytest.mark.parametrize("sign", ["─", "=", "x", "0", "\N{GRINNING FACE}"])
+def test_of_one_character_in_a_row_three_count(sign: str) -> None:
+    short, long = (grams(f"a {sign * length} b") for length in (3, 300))
+    assert short.codes.tolist() == long.codes.tolist()
+    assert grams(sign * 2).codes.tolist() != grams(sign * 3).codes.tolist()
+    assert len(grams(sign).codes) == 1
+
+
 def test_different_words_fall_into_different_buckets() -> None:
     found = words("every one of these nine short words is different")
     assert len(set(found)) == 9
@@ -56,7 +64,7 @@ def test_a_short_text_has_one_window_and_a_long_one_overlapping_ones() -> None:
     starts, ends = windows(grams("short"))
     assert (starts.tolist(), ends.tolist()) == ([0], [5])
     length = 5_000
-    starts, ends = windows(grams("x" * length))
+    starts, ends = windows(grams("xy" * (length // 2)))
     assert (starts[0], ends[0]) == (0, length)
     for place in range(0, length - SIZES[0] // 2, 37):  # whatever is half a window long lies in one as a whole
         assert any(

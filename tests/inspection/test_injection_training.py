@@ -18,9 +18,10 @@ from lockgate_workers.inspection.readings import readings
 from lockgate_workers.inspection.train import trained
 from lockgate_workers.inspection.training.fit import _told
 from lockgate_workers.inspection.training.generator import Phrases
-from lockgate_workers.inspection.training.library import PIECE, library_rows
+from lockgate_workers.inspection.training.library import library_rows
 from lockgate_workers.inspection.training.material import material
 from lockgate_workers.inspection.training.measures import area, measured, most_seen, sure_threshold, threshold
+from lockgate_workers.inspection.training.pieces import PIECE
 from lockgate_workers.inspection.training.rows import CorpusRow, part, read_corpus
 from lockgate_workers.scanning.engine import Scanner
 
@@ -159,9 +160,18 @@ def test_an_n_gram_of_one_kind_of_text_counts_more_than_one_of_both() -> None:
     seen[:3, 1] = 1  # in attacks
     seen[3:, 2] = 1  # in honest texts
     grams = sparse.csr_matrix((seen[seen > 0], np.nonzero(seen)[1], [0, 2, 4, 6, 8, 10, 12]), shape=(6, 3))
-    both, one, other = _told(grams, np.array([True] * 3 + [False] * 3))[:3]
+    attack = np.array([True] * 3 + [False] * 3)
+    both, one, other = _told(grams, attack, np.full(6, 0.5))[:3]
     assert both == pytest.approx(0.3)
     assert one == other == pytest.approx(0.3 + np.log(4.0))
+
+
+def test_what_an_n_gram_tells_is_counted_by_the_weights_of_the_texts() -> None:
+    seen = sparse.csr_matrix(np.array([[1.0], [1.0], [1.0], [0.0]], np.float32))
+    attack = np.array([True, False, False, False])
+    heavy = _told(seen, attack, np.array([0.5, 0.5, 0.5, 0.5]))[0]
+    light = _told(seen, attack, np.array([0.5, 0.01, 0.01, 0.5]))[0]
+    assert light > heavy  # the honest texts that have it hardly count
 
 
 def test_code_is_learned_from_in_pieces_of_every_module_but_no_test(tmp_path: Path) -> None:

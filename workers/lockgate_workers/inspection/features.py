@@ -1,7 +1,7 @@
 """What the injection model sees of a text: hashed n-grams with their places, and how the text is built. Pure, numpy only.
 
 Words (one to three in a row, and two with one between) and runs of three to five characters are hashed into one table of
-`BUCKETS` places. Case, runs of white space, digits and letters written as digits (``1gn0re``) make no difference; a character of a
+`BUCKETS` places. Case, runs of white space or of one character, digits and letters written as digits (``1gn0re``) make no difference; a character of a
 script without spaces counts as a word. All of it is array arithmetic over blocks of bounded size: time is linear in the text and
 memory is bounded by the block. Which weight a place has is left to `model`.
 """
@@ -139,9 +139,11 @@ def _as_bytes(codes: Codes) -> bytes:
 
 
 def _plain(codes: Codes, kinds: Bytes) -> tuple[Codes, Bytes, Places]:
-    """Make every run of white space one space, and say where sentences and lines begin."""
+    """Make every run of white space one space, cut other runs short, and say where sentences and lines begin."""
     space = kinds == _SPACE
+    same = codes[1:] == codes[:-1]
     again = space[1:] & space[:-1]
+    again[2:] |= same[2:] & same[1:-1] & same[:-2]  # three count: a ruler of a hundred would outweigh every word beside it
     if again.any():
         keep = np.ones(len(codes), np.bool_)
         np.logical_not(again, out=keep[1:])

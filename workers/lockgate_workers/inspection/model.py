@@ -23,7 +23,7 @@ from lockgate_workers.inspection.features import BUCKETS, Grams, Places, blocks
 from lockgate_workers.inspection.structure import NAMES, structure
 from lockgate_workers.inspection.windows import windows
 
-MAGIC: Final = b"lockgate-injection-weights 2\n"
+MAGIC: Final = b"lockgate-injection-weights 3\n"
 _TABLE_BYTES: Final = 2 * BUCKETS
 _MOST_HEADER: Final = 65_536
 _MOST_LOGIT: Final = 60.0

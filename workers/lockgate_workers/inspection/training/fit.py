@@ -22,8 +22,8 @@ from lockgate_workers.inspection.training.instances import Floats, Instances
 REGULARISATION = 4.0
 """The inverse strength (scikit-learn's C), chosen by sources that were left out."""
 _TOLERANCE = 1e-2
-_SEEN = 1.0
-"""Texts of either kind in which each n-gram is taken to stand besides those in which it does."""
+_SEEN = 0.5
+"""How much of texts of either kind is taken to have each n-gram, besides those that do."""
 _LEAST_TOLD = 0.3
 """What an n-gram counts that is as frequent in attacks as elsewhere."""
 _MOST = 1.4
@@ -52,7 +52,7 @@ class Fitted:
 def fit(data: Instances, attack: Marks, weight: Doubles) -> Fitted:
     """Learn to tell ``attack`` texts from the others; ``weight`` is how much each text counts."""
     whole = np.searchsorted(data.owner, np.arange(len(attack)))
-    told = _told(data.grams[whole], attack)
+    told = _told(data.grams[whole], attack, weight)
     scaled = replace(data, grams=_scaled(data.grams, told))
     first = _solved(scaled, whole, attack, weight)
     worst, second = _worst_two(data.owner, scaled.grams @ first.grams)
@@ -62,13 +62,18 @@ def fit(data: Instances, attack: Marks, weight: Doubles) -> Fitted:
     return replace(second_round, grams=np.clip(second_round.grams * told, -_MOST, _MOST))
 
 
-def _told(grams: Any, attack: Marks) -> Floats:
-    """Return how far apart the shares of attacks and of honest texts with each n-gram are, as the logarithm of their ratio."""
-    shares = [
-        (np.bincount(grams[kind].indices, minlength=BUCKETS) + _SEEN) / (np.count_nonzero(kind) + 2 * _SEEN)
-        for kind in (attack, ~attack)
-    ]
+def _told(grams: Any, attack: Marks, weight: Doubles) -> Floats:
+    """Return how far apart the shares of attacks and of honest texts with each n-gram are, as the logarithm of their ratio.
+
+    A text counts what it weighs: hundreds of light ones about commands must not make the words of commands tell nothing.
+    """
+    shares = [_share(grams[kind], weight[kind]) for kind in (attack, ~attack)]
     return (np.abs(np.log(shares[0] / shares[1])) + _LEAST_TOLD).astype(np.float32)
+
+
+def _share(grams: Any, weight: Doubles) -> Doubles:
+    having = np.bincount(grams.indices, np.repeat(weight, np.diff(grams.indptr)), minlength=BUCKETS)
+    return np.asarray((having + _SEEN) / (weight.sum() + 2 * _SEEN), np.float64)
 
 
 def _scaled(grams: Any, by: Floats) -> Any:

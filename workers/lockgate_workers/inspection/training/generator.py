@@ -174,6 +174,7 @@ _OFTEN: Final = frozenset(
         "shots",
         "played",
         "toolcalls",
+        "manuals",
     }
 )
 _ABOUT: Final = 5

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lockgate_workers.inspection.training.pieces import PIECE
 from lockgate_workers.inspection.training.rows import CorpusRow
 
 LIBRARY: Final = "python-library"
-PIECE: Final = 2_000
-"""Characters in a piece."""
 _LEFT_OUT: Final = frozenset(
     {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "lib2to3", "encodings"}
 )

@@ -1,4 +1,4 @@
-"""What the weights are learned from, in one order: rows of a corpus, our own phrases, figures, library code, and the examples of the rules."""
+"""What the weights are learned from, in one order: rows of a corpus, our own phrases, figures and forms, the library, the examples of rules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from lockgate_workers.inspection.features import Places
 from lockgate_workers.inspection.model import Doubles
 from lockgate_workers.inspection.training.figures import FIGURES, figure_rows
 from lockgate_workers.inspection.training.fit import Fitted, fit
+from lockgate_workers.inspection.training.forms import FORMS, form_rows
 from lockgate_workers.inspection.training.generator import Phrases
 from lockgate_workers.inspection.training.instances import Instances, instances
 from lockgate_workers.inspection.training.library import LIBRARY, library_rows
+from lockgate_workers.inspection.training.manuals import MANUAL, manual_rows
+from lockgate_workers.inspection.training.packages import PACKAGES, package_rows
 from lockgate_workers.inspection.training.rows import CorpusRow
 from lockgate_workers.scanning.engine import Scanner
 
@@ -25,7 +28,17 @@ OWN_WEIGHT: Final = 0.5
 """What a made row counts beside one of the corpus: they are many and alike."""
 LIGHT_WEIGHT: Final = 0.1
 """What a piece of library code counts, or a table of figures: enough to let them pass. With more, commands and codes in attacks pass as well."""
-_LIGHT: Final = frozenset({LIBRARY, FIGURES})
+DOCUMENT_WEIGHT: Final = 0.05
+"""What a piece of documentation counts. With twice as much, orders that are written like a manual pass as well."""
+FORM_WEIGHT: Final = 0.4
+"""What a document of a form counts: there are few of each, and their build has little in common with attacks."""
+_WEIGHTS: Final = {
+    LIBRARY: LIGHT_WEIGHT,
+    FIGURES: LIGHT_WEIGHT,
+    FORMS: FORM_WEIGHT,
+    MANUAL: DOCUMENT_WEIGHT,
+    **{package.source: DOCUMENT_WEIGHT for package in PACKAGES},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +63,8 @@ class Material:
     @property
     def weights(self) -> Doubles:
         """What each row counts."""
-        made = np.where([row.source in _LIGHT for row in self.rows], LIGHT_WEIGHT, OWN_WEIGHT)
-        return np.where(np.arange(len(self.rows)) < self.corpus, 1.0, made)
+        made = [_WEIGHTS.get(row.source, OWN_WEIGHT) for row in self.rows]
+        return np.where(np.arange(len(self.rows)) < self.corpus, 1.0, np.array(made))
 
     def fitted(self, keep: npt.NDArray[np.bool_]) -> Fitted:
         """Learn from those of the rows in ``keep`` that may be learned from."""
@@ -69,10 +82,18 @@ class Material:
 
 def material(rows: Sequence[CorpusRow], scanner: Scanner, seed: int, *, each: int = EACH) -> Material:
     """Put together everything to learn from. Without phrases (``each`` is 0) there is nothing else that is made: none of it is of the corpus."""
-    made = (*_phrases(seed, each), *figure_rows(seed), *library_rows()) if each else ()
-    every = (*rows, *made, *_examples(scanner))
+    every = (*rows, *(_made(seed, each) if each else ()), *_examples(scanner))
     rules = {rule.id: index for index, rule in enumerate(sorted(scanner.rules, key=lambda one: one.id))}
     return Material(every, len(rows), instances([row.text for row in every], scanner, rules), rules)
+
+
+def _made(seed: int, each: int) -> Iterator[CorpusRow]:
+    yield from _phrases(seed, each)
+    yield from figure_rows(seed)
+    yield from form_rows(seed)
+    yield from library_rows()
+    yield from manual_rows()
+    yield from package_rows()
 
 
 def _phrases(seed: int, each: int) -> Iterator[CorpusRow]:
