@@ -31,7 +31,7 @@ from lockgate_workers.scanning.view import View
 
 __all__ = ["ScanLimits", "Scanner"]
 
-_ESCAPE_SIGNS: Final = "\\&%"
+_ESCAPE_SIGNS: Final = "\\&%\x1b\x9b"
 _CLEAN: Final = ScanResult()
 _GROUP: Final = 16_384
 """Characters of small views that go through the gate together: a rule that hits is looked for in all of them at once."""
@@ -301,7 +301,7 @@ def _verdict(exact: ExactRule, text: str, start: int, end: int, run: _Run) -> Ve
 
 def _is_plain(text: str) -> bool:
     """Whether a text has no view but itself."""
-    return text.isascii() and "\\" not in text and "&" not in text and "%" not in text
+    return text.isascii() and "\\" not in text and "&" not in text and "%" not in text and "\x1b" not in text
 
 
 def _new(found: Iterable[Finding], known: Iterable[Finding]) -> list[Finding]:
