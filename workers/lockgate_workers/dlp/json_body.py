@@ -104,17 +104,22 @@ def _walk(value: Any, lead: str, depth: int, found: list[Leaf], columns: tuple[s
     elif depth == 0 or len(found) > MAX_LEAVES:
         raise MalformedError("the response is nested too deeply or has too many members")
     elif isinstance(value, dict):
-        _walk_members(value, depth, found)
+        _walk_members(value, lead, depth, found)
     elif isinstance(value, list):
         _walk_items(value, lead or _UNNAMED, depth, found, columns)
 
 
-def _walk_members(members: dict[str, Any], depth: int, found: list[Leaf]) -> None:
+def _walk_members(members: dict[str, Any], lead: str, depth: int, found: list[Leaf]) -> None:
     name = json_names.of_pair(members)
     columns = json_names.of_columns(members)
+    outer = "" if lead == _UNNAMED else lead
     for key, item in members.items():
         found.append(Leaf(key, _UNNAMED))
-        _walk(item, f"{name if name and json_names.is_value(key) else key}: ", depth - 1, found, columns)
+        if name and json_names.is_value(key):
+            own = f"{name}: "
+        else:
+            own = outer if outer and json_names.is_wrapped(key) else f"{key}: "
+        _walk(item, own, depth - 1, found, columns)
 
 
 def _walk_items(items: list[Any], lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...]) -> None:
