@@ -71,11 +71,20 @@ def test_what_is_no_pair_and_no_table_is_scanned_as_it_stands(document: object, 
 
 
 @pytest.mark.parametrize(
-    "spelled", [CARD, f"{CARD}.0", f"{CARD}.00", "4.111111111111111e15", "4.111111111111111E+15", "4111111111111111e0"]
+    "spelled",
+    [
+        *(CARD, f"{CARD}.0", f"{CARD}.00", "4.111111111111111e15", "4.111111111111111E+15", "4111111111111111e0"),
+        *("4.111111111111111e+015", f"{CARD}e+00", f"{CARD}00e-2", "4.1111111111111110000000000e15"),
+    ],
 )
 def test_a_number_is_found_however_it_is_spelled(spelled: str, scanner: Scanner) -> None:
     found = decide(f'{{"card":{spelled},"n":1.50}}', "application/json", scanner)
     assert found.body == '{"card":"[REDACTED:card-number]","n":1.50}'
+
+
+def test_a_number_that_no_double_holds_is_scanned_in_its_own_digits() -> None:
+    (_, leaf) = json_body.leaves(json_body.parse('{"n":6304000000000000001.0}'))
+    assert leaf.text == "6304000000000000001"
 
 
 @pytest.mark.parametrize("body", ['{"a":-0,"b":1.0E+2,"c":10000000000000000000000000.0,"d":1e-7}', '{"x":17.0}'])

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -21,7 +22,7 @@ from lockgate_workers.dlp import json_names
 MAX_DEPTH: Final = 100
 MAX_LEAVES: Final = 100_000
 _MAX_NUMBER: Final = 400
-_SPELLED: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?1?[0-9])?")
+_SPELLED: Final = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?0{0,9}1?[0-9])?")
 _UNNAMED: Final = "- "
 """Before names and what has none: one of many is no whole answer, which is what some rules are about."""
 
@@ -138,9 +139,11 @@ def _walk_items(items: list[Any], lead: str, depth: int, found: list[Leaf], colu
 
 def _written_out(number: str) -> str:
     """A whole number in its digits, however it is spelled: ``4.1e15`` and ``17.0`` are what programs make of numbers of cards and people."""
-    if number.isdigit() or not _SPELLED.fullmatch(number) or not float(number).is_integer():
+    if number.isdigit() or not _SPELLED.fullmatch(number):
         return number
-    return str(int(float(number)))
+    exact = Decimal(number)  # as a double, a number of more than fifteen digits would be scanned as another one
+    whole = int(exact)
+    return str(whole) if whole == exact else number
 
 
 def _free(taken: dict[str, Any], key: str) -> str:
