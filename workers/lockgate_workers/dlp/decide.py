@@ -151,7 +151,7 @@ def _media_type(content_type: str) -> str:
 def _text(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     if not gate.takes(body):
         raise _BlockedError(RULE_SHAPE)
-    clean = markup.clean_html if media_type == "text/html" else _without_active
+    clean = _harmless if media_type == "text/html" else _without_active
     cleaned = clean(_sound(body))
     (result,) = _scanned((cleaned,), gate.scanner)
     findings = (*result.findings, *_links(cleaned, gate))
@@ -298,10 +298,17 @@ def _decision(before: str, after: str, findings: tuple[Finding, ...], media_type
 
 
 def _without_active(text: str) -> str:
-    cleaned = markup.clean_plain(text)
-    if cleaned is None:
+    return _cleaned(markup.clean_plain(text))
+
+
+def _harmless(text: str) -> str:
+    return _cleaned(markup.clean_html(text))
+
+
+def _cleaned(text: str | None) -> str:
+    if text is None:
         raise _BlockedError(RULE_MARKUP)
-    return cleaned
+    return text
 
 
 def _sound(body: str) -> str:
