@@ -37,6 +37,9 @@ def looked_at(document: object, scanner: Scanner) -> DlpDecision:
         {"fields": {"password": {"stringValue": PASSWORD}}},
         {"password": {"old": "", "new": PASSWORD}},
         {"password": [{"value": {"value": [PASSWORD]}}]},
+        {"settings": [["password", PASSWORD], ["colour", "blue"]]},
+        [["user", 7], ["password", PASSWORD]],
+        ["password:", PASSWORD],
         {"columns": ["user", "password"], "rows": [["bob", PASSWORD]]},
         {"rows": [["bob", PASSWORD]], "columns": [{"name": "user", "type": "text"}, {"name": "password", "type": "text"}]},
         {"result": [["user", "password"], ["bob", PASSWORD], ["ann", "x"]]},
@@ -101,12 +104,18 @@ def test_a_file_in_lines_is_one_text(scanner: Scanner) -> None:
     assert looked_at({"lines": ["x", {"not": "a text"}, *PEM]}, scanner).decision is DlpOutcome.BLOCK
 
 
+def test_an_option_of_a_command_stands_before_its_value(scanner: Scanner) -> None:
+    found = looked_at({"Cmd": ["mysql", "-u", "root", "--password", PASSWORD, "db"]}, scanner)
+    assert json.loads(found.body) == {"Cmd": ["mysql", "-u", "root", "--password", "[REDACTED:password-flag]", "db"]}
+
+
 @pytest.mark.parametrize("size", [13, 20])
 def test_a_secret_cut_over_items_goes_out_in_none_of_them(size: int, scanner: Scanner) -> None:
     parts = [GITHUB[at : at + size] for at in range(0, len(GITHUB), size)]
     found = looked_at({"parts": parts, "n": 1}, scanner)
     assert found.decision is DlpOutcome.REDACT
     assert json.loads(found.body) == {"parts": ["[REDACTED:github-token]"] * len(parts), "n": 1}
+    assert json.loads(looked_at([parts], scanner).body) == [["[REDACTED:github-token]"] * len(parts)]
 
 
 def test_a_secret_as_single_letters_goes_out_in_none_of_them(scanner: Scanner) -> None:

@@ -123,18 +123,25 @@ def _walk_members(members: dict[str, Any], lead: str, depth: int, found: list[Le
         _walk(item, own, depth - 1, found, columns)
 
 
-def _walk_items(items: list[Any], lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...]) -> None:
+def _walk_items(  # noqa: PLR0917 - one place in the document, as in `_walk`
+    items: list[Any], lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...], name: str = ""
+) -> None:
+    """``name`` is what the first item calls the second one, if it does."""
     if items and isinstance(items[0], list):
         columns = columns or json_names.of_first_row(items)
     number = len(found) + 1
+    own = lead
     for item in items:
         if isinstance(item, str):
-            found.append(Leaf(item, lead, number))
+            found.append(Leaf(item, own, number))
         elif columns and isinstance(item, list) and len(item) == len(columns) and depth > 1:
             for cell, column in zip(item, columns, strict=True):
                 _walk(cell, f"{'' if lead == _UNNAMED else lead}{column}: ", depth - 2, found)
+        elif (row := json_names.of_row(item)) and depth > 1:
+            _walk_items(item, lead, depth - 1, found, (), row)
         else:
-            _walk(item, lead, depth - 1, found)
+            _walk(item, own, depth - 1, found)
+        own = f"{name}: " if name else f"{lead}{item} " if json_names.leads(item) else lead
 
 
 def _written_out(number: str) -> str:

@@ -2,7 +2,8 @@
 
 Settings are lists of pairs (``{"name": "DB_PASSWORD", "value": …}``), or have what belongs to them beside the value
 (``{"db_password": {"sensitive": true, "value": …}}``, as Terraform writes its outputs and DynamoDB, with the type for a name, its items), and tables have their names
-in a row of their own (``{"columns": ["user", "password"], "rows": [[…]]}``). A rule that asks for a word before the value finds it only if that word is put there.
+in a row of their own (``{"columns": ["user", "password"], "rows": [[…]]}``), or a row for each name and its value. A command in words has its options before their values. A rule that asks for a word before the value
+finds it only if that word is put there.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _WRAPPED: Final = _VALUES | {
 _HEADS: Final = ("columns", "column_names", "columnNames", "headers", "header", "fields", "Columns", "Headers", "Fields")
 _HEADED: Final = frozenset(_HEADS)
 _NAME: Final = re.compile(r"[^\W\d][\w .\-/]*")
+_LEADS: Final = re.compile(r"--?[A-Za-z][\w\-]*|[^\W\d][\w .\-/]*[:=]")
 
 
 def of_pair(members: Mapping[str, Any]) -> str:
@@ -76,6 +78,17 @@ def of_columns(members: Mapping[str, Any]) -> tuple[str, ...]:
 def of_first_row(rows: Sequence[Any]) -> tuple[str, ...]:
     """The names of a table's columns where they are its first row."""
     return _row(rows[0]) if len(rows) > 1 else ()
+
+
+def of_row(row: Any) -> str:
+    """The name in a row that is a name and a value; nothing when it is anything else."""
+    pair = isinstance(row, list) and len(row) == len(("name", "value")) and is_name(row[0])
+    return str(row[0]) if pair else ""
+
+
+def leads(item: Any) -> bool:
+    """Whether an item of a list says what the next one is: an option of a command, or a name with its colon."""
+    return isinstance(item, str) and len(item) <= LONGEST and _LEADS.fullmatch(item) is not None
 
 
 def _row(row: Any) -> tuple[str, ...]:
