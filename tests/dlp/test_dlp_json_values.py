@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -96,6 +97,17 @@ def test_what_is_not_found_keeps_its_spelling(body: str, scanner: Scanner) -> No
     assert decide(
         body.replace("{", '{"mail":"anna.berg@lockgate-mail.org",', 1), "application/json", scanner
     ).body == body.replace("{", '{"mail":"[REDACTED:email]",', 1)
+
+
+def test_names_that_become_one_cost_time_in_proportion_to_their_number() -> None:
+    def seconds(number: int) -> float:
+        document = {**{f"M#{at}": 1 for at in range(2, number)}, **{f"a{at}": 1 for at in range(number)}}
+        changed = {at: "M" for at, name in enumerate(document) if name.startswith("a")}
+        begun = time.thread_time()
+        assert json_body.rewritten(document, changed.get).count('"M#') == 2 * number - 3
+        return time.thread_time() - begun
+
+    assert min(seconds(4_000) for _ in range(3)) < 8 * min(seconds(1_000) for _ in range(3)) + 0.01
 
 
 def test_a_file_in_lines_is_one_text(scanner: Scanner) -> None:

@@ -80,10 +80,11 @@ def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
         nonlocal position
         if isinstance(value, dict):
             renamed: dict[str, Any] = {}
+            counted: dict[str, int] = {}
             for key, item in value.items():
                 new_key = replace(position)
                 position += 1
-                renamed[_free(renamed, key if new_key is None else new_key)] = visit(item)
+                renamed[_free(renamed, key if new_key is None else new_key, counted)] = visit(item)
             return renamed
         if isinstance(value, list):
             return [visit(item) for item in value]
@@ -153,13 +154,14 @@ def _written_out(number: str) -> str:
     return str(whole) if whole == exact else number
 
 
-def _free(taken: dict[str, Any], key: str) -> str:
-    """Two names may be redacted to the same marker; neither value may get lost over it."""
+def _free(taken: dict[str, Any], key: str, counted: dict[str, int]) -> str:
+    """Two names may be redacted to the same marker; neither value may get lost over it. ``counted`` is how far each name has been counted: never twice."""
     if key not in taken:
         return key
-    number = 2
+    number = counted.get(key, 2)
     while f"{key}#{number}" in taken:
         number += 1
+    counted[key] = number + 1
     return f"{key}#{number}"
 
 
