@@ -165,6 +165,17 @@ def test_what_lies_within_an_item_is_left_to_the_item() -> None:
     assert [(at, span.start, span.end) for at, span in across(one, found)] == [(0, 2, 3), (1, 0, 1), (1, 0, 3), (2, 0, 1)]
 
 
+def test_where_a_finding_lies_is_not_looked_for_in_the_whole_list() -> None:
+    def seconds(items: int) -> float:
+        (one,) = lists(json_body.leaves(["ab"] * items))
+        found = ScanResult((finding(0, 4),) * 2_000)
+        begun = time.thread_time()
+        assert len(list(across(one, found))) == 4_000
+        return time.thread_time() - begun
+
+    assert min(seconds(20_000) for _ in range(3)) < 4 * min(seconds(500) for _ in range(3)) + 0.01
+
+
 class Lists:
     """Finds ``QQ`` and whatever stands before and behind it; and refuses, if told so, whatever has more than one line."""
 
