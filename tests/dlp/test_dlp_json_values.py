@@ -40,6 +40,7 @@ def looked_at(document: object, scanner: Scanner) -> DlpDecision:
         {"password": [{"value": {"value": [PASSWORD]}}]},
         {"settings": [["password", PASSWORD], ["colour", "blue"]]},
         [["user", 7], ["password", PASSWORD]],
+        [["user", "bob"], ["password", PASSWORD]],
         ["password:", PASSWORD],
         {"columns": ["user", "password"], "rows": [["bob", PASSWORD]]},
         {"rows": [["bob", PASSWORD]], "columns": [{"name": "user", "type": "text"}, {"name": "password", "type": "text"}]},
@@ -114,6 +115,13 @@ def test_a_file_in_lines_is_one_text(scanner: Scanner) -> None:
     assert looked_at({"lines": PEM}, scanner).rule == "private-key"
     assert looked_at({"source": [line + "\n" for line in PEM]}, scanner).rule == "private-key"
     assert looked_at({"lines": ["x", {"not": "a text"}, *PEM]}, scanner).decision is DlpOutcome.BLOCK
+
+
+def test_the_first_of_several_pairs_is_no_head_of_a_table(scanner: Scanner) -> None:
+    key = "q7Xk2LmZ9vRt4WpN8sYc"
+    found = looked_at([["api_key", key], ["colour", "blue"]], scanner)
+    assert json.loads(found.body) == [["api_key", "[REDACTED:credential-assignment]"], ["colour", "blue"]]
+    assert len(set(found.findings)) == len(found.findings)
 
 
 def test_an_option_of_a_command_stands_before_its_value(scanner: Scanner) -> None:

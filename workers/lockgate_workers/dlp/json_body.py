@@ -30,12 +30,13 @@ _UNNAMED: Final = "- "
 class Leaf(msgspec.Struct, frozen=True, gc=False):
     """One text of the document. ``lead`` is put before it for the scan: the member's name tells what a value is.
 
-    Texts with the same ``list``, if that is not 0, are items of one list.
+    Texts with the same ``list``, if that is not 0, are items of one list. ``other`` is a second lead, where the value may be called one or the other.
     """
 
     text: str
     lead: str = ""
     list: int = 0
+    other: str = ""
 
     @property
     def scanned(self) -> str:
@@ -97,12 +98,14 @@ def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
     return msgspec.json.encode(visit(document)).decode()
 
 
-def _walk(value: Any, lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...] = ()) -> None:
+def _walk(  # noqa: PLR0917 - one place in the document
+    value: Any, lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...] = (), other: str = ""
+) -> None:
     """Visit names and scalars in the order in which they are written; elements of a list carry the list's name, cells that of their column."""
     if isinstance(value, str):
-        found.append(Leaf(value, lead))
+        found.append(Leaf(value, lead, other=other))
     elif isinstance(value, msgspec.Raw):
-        found.append(Leaf(_written_out(bytes(value).decode()), lead))
+        found.append(Leaf(_written_out(bytes(value).decode()), lead, other=other))
     elif depth == 0 or len(found) > MAX_LEAVES:
         raise MalformedError("the response is nested too deeply or has too many members")
     elif isinstance(value, dict):
@@ -136,8 +139,10 @@ def _walk_items(  # noqa: PLR0917 - one place in the document, as in `_walk`
         if isinstance(item, str):
             found.append(Leaf(item, own, number))
         elif columns and isinstance(item, list) and len(item) == len(columns) and depth > 1:
-            for cell, column in zip(item, columns, strict=True):
-                _walk(cell, f"{'' if lead == _UNNAMED else lead}{column}: ", depth - 2, found)
+            row = json_names.of_row(item)  # a table of two columns may be none, but names and their values
+            for at, (cell, column) in enumerate(zip(item, columns, strict=True)):
+                other = f"{row}: " if row and at else ""
+                _walk(cell, f"{'' if lead == _UNNAMED else lead}{column}: ", depth - 2, found, other=other)
         elif (row := json_names.of_row(item)) and depth > 1:
             _walk_items(item, lead, depth - 1, found, (), row)
         else:
