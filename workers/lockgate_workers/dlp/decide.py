@@ -157,7 +157,8 @@ def _text(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     findings = (*result.findings, *_links(cleaned, gate))
     _check_blocked(findings)
     released = _redacted(cleaned, findings, gate, clean)
-    _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), gate, findings)
+    read = (markup.text_of(released), markup.laid_out(released)) if media_type == "text/html" else ()
+    _check_residue((released, *read), gate, findings)
     return _decision(body, released, findings, media_type)
 
 

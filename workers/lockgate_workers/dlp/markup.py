@@ -135,6 +135,8 @@ _ACTIVE_TAG: Final = _pattern(
     rf"|<[a-z]{BODY}=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^>]*(?:>|$)"
     rf"|<[a-z]{BODY}{_GAP}style\s*=\s*(?:\"[^\"]*|'[^']*|[^<>]*)(?:{_LOADED_BY_STYLE})[^>]*(?:>|$)"
 )
+_ENDS_CELL: Final = re.compile(r"</t[dh]>")
+_ENDS_LINE: Final = re.compile(r"</(?:blockquote|caption|d[dt]|h[1-6]|li|p|pre|summary|tr)>|<[bh]r>")
 _DOCUMENT: Final = _pattern(r"^\s*(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>])")
 
 
@@ -162,6 +164,11 @@ def _is_deep(text: str) -> bool:
 def text_of(text: str) -> str:
     """Return what a reader of the HTML sees, so that tags cannot split what the scan looks for."""
     return _TEXT_ONLY.clean(text)
+
+
+def laid_out(text: str) -> str:
+    """Return the same as it lies on a page: blocks and rows of tables on lines of their own, cells apart. ``text`` was cleaned, so that its tags are plain."""
+    return text_of(_ENDS_LINE.sub("\n", _ENDS_CELL.sub("\t", text)))
 
 
 def clean_plain(text: str) -> str | None:
