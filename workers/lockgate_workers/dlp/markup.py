@@ -138,6 +138,7 @@ _ACTIVE_TAG: Final = _pattern(
 _ENDS_CELL: Final = re.compile(r"</t[dh]>")
 _ENDS_LINE: Final = re.compile(r"</(?:blockquote|caption|d[dt]|h[1-6]|li|p|pre|summary|tr)>|<[bh]r>")
 _DOCUMENT: Final = _pattern(r"^\s*(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>])")
+_MAY_BE_DOCUMENT: Final = _pattern(r"^\s*<(?:!--|!doctype\s+html|(?:html|head|body)[\s>])")
 
 
 def clean_html(text: str) -> str | None:
@@ -178,7 +179,7 @@ def clean_plain(text: str) -> str | None:
     """
     if "<" not in text:
         return text
-    if _DOCUMENT.search(text) is not None:
+    if is_document(text):
         return clean_html(text)
     for _ in range(_ROUNDS):
         if not is_active(text):
@@ -192,3 +193,13 @@ def clean_plain(text: str) -> str | None:
 def is_active(text: str) -> bool:
     """Whether plain text holds markup that would do something in a browser."""
     return _ACTIVE_TAG.search(text) is not None
+
+
+def is_document(text: str) -> bool:
+    """Whether plain text is a whole document, of which much is dropped: comments, its head."""
+    return _DOCUMENT.search(text) is not None
+
+
+def may_be_document(beginning: str) -> bool:
+    """Whether a text that begins so is a document, or may turn out to be one behind its comments."""
+    return _MAY_BE_DOCUMENT.search(beginning) is not None
