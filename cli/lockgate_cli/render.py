@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from rich.console import Console
+from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,8 @@ COLOURS: Final = {
     Outcome.CANCELLED: "cyan",
     Outcome.QUARANTINED: "bold red",
 }
+_CONTROLS: Final = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\a\b\t\n\v\f\r"}
+"""What a terminal may take for an order, ESC above all; five more are taken out by the console itself."""
 _DECISIONS: Final = {
     **{str(k): v for k, v in COLOURS.items()},
     "allow": "green",
@@ -38,6 +41,13 @@ _DECISIONS: Final = {
 def print_json(value: Any) -> None:
     """One JSON document on standard output, for machines."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+def foreign(text: str, *, as_json: bool = False) -> Text:
+    """Somebody else's text. It could colour, move the cursor, or write another outcome over ours, so that no control character of it reaches the terminal."""
+    shown = JSON(text).text if as_json else Text(text)
+    shown.plain = shown.plain.translate(_CONTROLS)
+    return shown
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, empty: str = "nothing yet") -> None:

@@ -144,15 +144,17 @@ def _row(one: Occurrence) -> dict[str, Any]:
 def _judge(connection: Connection, group: Sequence[Occurrence], now: int) -> list[AuditEntry]:
     """The alerts of one name and subject. ``group`` ascends in time; all of it has been counted."""
     alert, span = group[0].alert, group[0].alert.window * _SECOND
-    raised = _raised(connection, group[0], (group[0].at - span, group[-1].at + span))
+    raised = _raised(connection, group[0], (group[0].at - span, group[-1].at + 2 * span))  # a run ends up to one window later
     entries: list[AuditEntry] = []
     for one in group:
-        near = next((other for other in raised if abs(other.at - one.at) < span), None)
+        near = _near(raised, one.at, span)
+        run = None if near else run_of(_times(connection, one), one.at, alert.count, span)
+        near = near or (
+            _near(raised, run[1], span) if run else None
+        )  # recorded late, it completes a run that leads up to an alert
         if near is not None:
             near.repeats += not (near.new and near.since <= one.at <= near.at)  # else it is one of those that raised it
-            continue
-        run = run_of(_times(connection, one), one.at, alert.count, span)
-        if run is not None:
+        elif run is not None:
             number, entry = raise_alert(connection, one, _grounds(connection, one, run), now)
             raised.append(_Raised(number, *run, new=True))
             entries.append(entry)
@@ -161,6 +163,11 @@ def _judge(connection: Connection, group: Sequence[Occurrence], now: int) -> lis
             more = alerts.c.repeats + other.repeats
             connection.execute(update(alerts).where(alerts.c.number == other.number).values(repeats=more))
     return entries
+
+
+def _near(raised: Iterable[_Raised], at: int, span: int) -> _Raised | None:
+    """The alert that keeps another one from being raised at this time."""
+    return next((other for other in raised if abs(other.at - at) < span), None)
 
 
 def _raised(connection: Connection, one: Occurrence, between: tuple[int, int]) -> list[_Raised]:

@@ -192,6 +192,23 @@ def test_a_script_in_a_json_string_is_taken_out(scanner: Scanner) -> None:
     assert found.rule == RULE_MARKUP
 
 
+@pytest.mark.parametrize("cell", ["td", "th"])
+def test_a_table_of_html_is_read_as_a_table(cell: str, scanner: Scanner) -> None:
+    rows = (("user", "password"), ("bob", "s3cr3tP4ss!word"))
+    drawn = "".join(f"<tr>{''.join(f'<{cell}>{one}</{cell}>' for one in row)}</tr>" for row in rows)
+    found = decide(f"<table>{drawn}</table>", "text/html", scanner)
+    assert (found.decision, found.rule, found.body) == (DlpOutcome.BLOCK, RULE_RESIDUE, "")
+    harmless = decide(f"<table>{drawn}</table>".replace("password", "colour"), "text/html", scanner)
+    assert harmless.decision is not DlpOutcome.BLOCK
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/json"])
+def test_html_that_is_nested_too_deeply_to_be_parsed_is_blocked(content_type: str, scanner: Scanner) -> None:
+    body = "<html>" + "<div>" * 1_000
+    found = decide(json.dumps(body) if "json" in content_type else body, content_type, scanner)
+    assert (found.decision, found.rule, found.body) == (DlpOutcome.BLOCK, RULE_MARKUP, "")
+
+
 def test_a_private_key_in_a_json_string_blocks(scanner: Scanner) -> None:
     assert is_blocked(decide(json.dumps({"k": PEM}), JSON, scanner), "private-key")
 

@@ -142,6 +142,13 @@ def test_active_markup_waits_for_the_answer_from_which_it_is_taken_out(scanner: 
     assert isinstance(draft(PROSE * 12 + "<script>x()</script>" + PROSE * 40, scanner), Held)
 
 
+@pytest.mark.parametrize(
+    "head", ["<!doctype html>\n<p>", "<!-- not for the client -->\n<!DOCTYPE html>", "<!-- a > b -->", " <head >\n"]
+)
+def test_what_may_be_a_document_waits_for_the_answer_of_which_much_is_dropped(head: str, scanner: Scanner) -> None:
+    assert isinstance(draft(head + PROSE * 60, scanner), Held)
+
+
 def test_without_the_right_nothing_is_even_read(scanner: Scanner) -> None:
     said = draft(PROSE * 30, scanner, DlpTerms())
     assert said == Withheld(RULE_NO_RIGHT, scanner.digest, 3, told=False)

@@ -42,6 +42,9 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "html hex": lambda text: "".join(f"&#x{ord(one):x};" for one in text),
     "json escape": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
     "hex escape": lambda text: "".join(f"\\x{ord(one):02x}" for one in text),
+    "coloured": lambda text: f"\x1b[1;31m{text}\x1b[0m",
+    "coloured within": lambda text: f"\x1b[01;31m\x1b[K{text[:6]}\x1b[m\x1b[K{text[6:]}",
+    "coloured, escaped": lambda text: f"\\u001b[31m{text}\\u001b[0m",
 }
 
 

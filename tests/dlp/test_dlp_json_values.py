@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -32,6 +33,15 @@ def looked_at(document: object, scanner: Scanner) -> DlpDecision:
         [{"Name": "db.password", "Value": PASSWORD}],
         {"env": [{"value": PASSWORD, "name": "ADMIN_PASSWORD"}]},
         {"ParameterKey": "DbPassword", "ParameterValue": PASSWORD},
+        {"db_password": {"sensitive": True, "type": "string", "value": PASSWORD}},
+        {"Item": {"user": {"S": "bob"}, "password": {"S": PASSWORD}}},
+        {"fields": {"password": {"stringValue": PASSWORD}}},
+        {"password": {"old": "", "new": PASSWORD}},
+        {"password": [{"value": {"value": [PASSWORD]}}]},
+        {"settings": [["password", PASSWORD], ["colour", "blue"]]},
+        [["user", 7], ["password", PASSWORD]],
+        [["user", "bob"], ["password", PASSWORD]],
+        ["password:", PASSWORD],
         {"columns": ["user", "password"], "rows": [["bob", PASSWORD]]},
         {"rows": [["bob", PASSWORD]], "columns": [{"name": "user", "type": "text"}, {"name": "password", "type": "text"}]},
         {"result": [["user", "password"], ["bob", PASSWORD], ["ann", "x"]]},
@@ -49,6 +59,9 @@ def test_a_value_is_scanned_beside_its_name_wherever_that_stands(document: objec
     "document",
     [
         {"name": "Anna", "value": "blue"},
+        {"password": {"name": "nickname", "value": PASSWORD}},
+        {"value": {"value": PASSWORD}},
+        {"password": {"kind": PASSWORD}},
         {"columns": ["user", "password"], "rows": [["bob", "a", "b"]]},
         {"columns": "password", "rows": [["bob", PASSWORD]]},
         {"columns": [1, 2], "rows": [[PASSWORD]]},
@@ -63,11 +76,20 @@ def test_what_is_no_pair_and_no_table_is_scanned_as_it_stands(document: object, 
 
 
 @pytest.mark.parametrize(
-    "spelled", [CARD, f"{CARD}.0", f"{CARD}.00", "4.111111111111111e15", "4.111111111111111E+15", "4111111111111111e0"]
+    "spelled",
+    [
+        *(CARD, f"{CARD}.0", f"{CARD}.00", "4.111111111111111e15", "4.111111111111111E+15", "4111111111111111e0"),
+        *("4.111111111111111e+015", f"{CARD}e+00", f"{CARD}00e-2", "4.1111111111111110000000000e15"),
+    ],
 )
 def test_a_number_is_found_however_it_is_spelled(spelled: str, scanner: Scanner) -> None:
     found = decide(f'{{"card":{spelled},"n":1.50}}', "application/json", scanner)
     assert found.body == '{"card":"[REDACTED:card-number]","n":1.50}'
+
+
+def test_a_number_that_no_double_holds_is_scanned_in_its_own_digits() -> None:
+    (_, leaf) = json_body.leaves(json_body.parse('{"n":6304000000000000001.0}'))
+    assert leaf.text == "6304000000000000001"
 
 
 @pytest.mark.parametrize("body", ['{"a":-0,"b":1.0E+2,"c":10000000000000000000000000.0,"d":1e-7}', '{"x":17.0}'])
@@ -78,10 +100,33 @@ def test_what_is_not_found_keeps_its_spelling(body: str, scanner: Scanner) -> No
     ).body == body.replace("{", '{"mail":"[REDACTED:email]",', 1)
 
 
+def test_names_that_become_one_cost_time_in_proportion_to_their_number() -> None:
+    def seconds(number: int) -> float:
+        document = {**{f"M#{at}": 1 for at in range(2, number)}, **{f"a{at}": 1 for at in range(number)}}
+        changed = {at: "M" for at, name in enumerate(document) if name.startswith("a")}
+        begun = time.thread_time()
+        assert json_body.rewritten(document, changed.get).count('"M#') == 2 * number - 3
+        return time.thread_time() - begun
+
+    assert min(seconds(4_000) for _ in range(3)) < 8 * min(seconds(1_000) for _ in range(3)) + 0.01
+
+
 def test_a_file_in_lines_is_one_text(scanner: Scanner) -> None:
     assert looked_at({"lines": PEM}, scanner).rule == "private-key"
     assert looked_at({"source": [line + "\n" for line in PEM]}, scanner).rule == "private-key"
     assert looked_at({"lines": ["x", {"not": "a text"}, *PEM]}, scanner).decision is DlpOutcome.BLOCK
+
+
+def test_the_first_of_several_pairs_is_no_head_of_a_table(scanner: Scanner) -> None:
+    key = "q7Xk2LmZ9vRt4WpN8sYc"
+    found = looked_at([["api_key", key], ["colour", "blue"]], scanner)
+    assert json.loads(found.body) == [["api_key", "[REDACTED:credential-assignment]"], ["colour", "blue"]]
+    assert len(set(found.findings)) == len(found.findings)
+
+
+def test_an_option_of_a_command_stands_before_its_value(scanner: Scanner) -> None:
+    found = looked_at({"Cmd": ["mysql", "-u", "root", "--password", PASSWORD, "db"]}, scanner)
+    assert json.loads(found.body) == {"Cmd": ["mysql", "-u", "root", "--password", "[REDACTED:password-flag]", "db"]}
 
 
 @pytest.mark.parametrize("size", [13, 20])
@@ -90,6 +135,7 @@ def test_a_secret_cut_over_items_goes_out_in_none_of_them(size: int, scanner: Sc
     found = looked_at({"parts": parts, "n": 1}, scanner)
     assert found.decision is DlpOutcome.REDACT
     assert json.loads(found.body) == {"parts": ["[REDACTED:github-token]"] * len(parts), "n": 1}
+    assert json.loads(looked_at([parts], scanner).body) == [["[REDACTED:github-token]"] * len(parts)]
 
 
 def test_a_secret_as_single_letters_goes_out_in_none_of_them(scanner: Scanner) -> None:
@@ -125,6 +171,17 @@ def test_what_lies_within_an_item_is_left_to_the_item() -> None:
     assert one.text == "abc\nde\nf\n"
     found = ScanResult((finding(0, 3), finding(2, 5), finding(4, 8), finding(3, 4)))
     assert [(at, span.start, span.end) for at, span in across(one, found)] == [(0, 2, 3), (1, 0, 1), (1, 0, 3), (2, 0, 1)]
+
+
+def test_where_a_finding_lies_is_not_looked_for_in_the_whole_list() -> None:
+    def seconds(items: int) -> float:
+        (one,) = lists(json_body.leaves(["ab"] * items))
+        found = ScanResult((finding(0, 4),) * 2_000)
+        begun = time.thread_time()
+        assert len(list(across(one, found))) == 4_000
+        return time.thread_time() - begun
+
+    assert min(seconds(20_000) for _ in range(3)) < 4 * min(seconds(500) for _ in range(3)) + 0.01
 
 
 class Lists:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +119,50 @@ def test_cleaning_leaves_nothing_active_and_is_stable(bits: list[str]) -> None:
     if cleaned is not None:
         assert not is_active(cleaned)
         assert clean_plain(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<div>",
+        "<ul><li>",
+        '<b id="1">x<p>',
+        "<div></x>",  # an end that ends nothing
+        "<div><!--</div>-->",
+        "<div a='</div>'>",
+        '<div><b a="</b></div>">',
+        "<di<b>x</b>v></div>",  # no element of that name began
+        "<svg><desc><div></svg></desc></div>",
+        "<div><table><td></div>",
+        "<svg><input>",
+    ],
+)
+def test_what_may_be_nested_deeper_than_browsers_go_is_not_parsed(unit: str) -> None:
+    assert clean_html(unit * 3_000) is None
+    assert clean_plain("<html>" + unit * 3_000) is None
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<tr><td>1</td><td class='a'><b>2</b><br></td></tr>\n",
+        "<p>one<p>two",
+        '<li id="x">one\n',
+        "<!-- a note --><div><ul><li>x</li><li><a href='https://a.example/?b=1&amp;c=2'>y</a></li></ul></div>",
+        "x < y & z ",
+        "<img src='x.png'><hr/>",
+        "<div>" * 20 + "x" + "</div>" * 20,
+    ],
+)
+def test_long_is_not_deep(unit: str) -> None:
+    assert clean_html("<html><body><h1>x</h1>" + unit * 3_000) is not None
+
+
+@pytest.mark.parametrize("unit", ["<div>", "<b id=a>x", "<div>x</div>", "<!--", "<a b='", "<p>x", "<br ", "<"])
+def test_html_costs_time_in_proportion_to_its_length(unit: str) -> None:
+    def seconds(length: int) -> float:
+        text, begun = unit * (length // len(unit)), time.thread_time()
+        clean_html(text)
+        return time.thread_time() - begun
+
+    assert min(seconds(200_000) for _ in range(3)) < 8 * min(seconds(50_000) for _ in range(3)) + 0.02

@@ -150,6 +150,15 @@ def test_a_block_ends_the_stream_before_what_it_blocks() -> None:
         gate.close()
 
 
+def test_a_document_ends_the_stream_and_a_comment_alone_does_not() -> None:
+    text = "<!-- a note -->\n" + "nothing to see here\n" * 200
+    gate = StreamGate(scanner())
+    assert gate.feed(text) == ""
+    assert gate.close() == text
+    with pytest.raises(StreamBlockedError, match=RULE_MARKUP):
+        released(text.replace("a note -->", "a note --><!doctype html>"), scanner())
+
+
 def test_active_markup_ends_the_stream() -> None:
     gate = StreamGate(scanner())
     out: list[str] = []

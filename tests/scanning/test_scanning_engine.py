@@ -73,6 +73,12 @@ def test_many_clean_texts_beside_one_that_is_not(small: Build) -> None:
     assert [index for index, one in enumerate(results) if one.findings] == [50]
 
 
+def test_the_same_characters_in_other_texts_are_looked_at_anew(dlp_scanner: Scanner) -> None:
+    number, filler = "85073003328", "x " * 8_185
+    whole = f"{number}\n{filler}"  # fills a group; and the two after it, put together, are the same
+    assert [rules(one) for one in dlp_scanner.scan_all([whole, number, filler])] == [[], ["number-alone"], []]
+
+
 def test_no_texts_is_no_result(small: Build) -> None:
     assert small().scan_all([]) == ()
 

@@ -56,12 +56,30 @@ def test_plain_ascii_has_one_view_and_it_is_the_text() -> None:
         "".join(chr(0xE0000 + ord(one)) for one in "canary"),  # tag characters that spell it
         "".join(chr(0xE0100 + ord(one) - 16) for one in "canary"),  # variation selectors that carry its bytes
         "".join("\u200b\u200c"[int(bit)] for one in b"canary" for bit in f"{one:08b}"),  # zero-width bits
+        "ca\x1b[0;1mnary",  # a colour
+        "ca\x9b0mnary",  # in one sign
+        "ca\x1b]0;a title\x07nary",
+        "ca\x1b]8;;https://example.org\x1b\\nary",  # a link
+        "ca\x1b(Bnary",  # a set of characters
+        "ca\\x1b[0mnary",  # as a program writes it
     ],
 )
 def test_disguised_text_is_seen_and_its_span_is_the_disguise(written: str) -> None:
     view = view_with(f">>{written}<<")
     start = view.text.index(SECRET)
     assert view.span(start, start + len(SECRET)) == (2, 2 + len(written))
+
+
+def test_a_colour_is_no_part_of_the_word_behind_it() -> None:
+    assert [view.text for view in views(f"key \x1b[31m{SECRET}\x1b[0m")] == [f"key \x1b[31m{SECRET}\x1b[0m", f"key {SECRET}"]
+
+
+def test_what_moves_the_cursor_parts_words() -> None:
+    assert last("a\x1b[5Cb\x1b[2;3Hc").text == "a b c"
+
+
+def test_a_control_string_without_an_end_hides_nothing() -> None:
+    assert last(f"\x1b]0;{SECRET}").text == f"0;{SECRET}"
 
 
 def test_case_is_kept() -> None:

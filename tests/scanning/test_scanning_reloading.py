@@ -104,6 +104,29 @@ async def test_it_is_built_once_for_each_digest_and_never_on_the_event_loop(
     assert threading.get_ident() not in builder.threads
 
 
+async def test_one_thing_is_built_at_a_time_however_many_ask_for_however_many(timer: Timer) -> None:
+    at_once, most, lock = 0, 0, threading.Lock()
+    go_on = threading.Event()
+
+    def build(wanted: ContentRecord | None) -> str:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        assert go_on.wait(20)
+        threading.Event().wait(0.02)
+        with lock:
+            at_once -= 1
+        return wanted.text if wanted else "shipped"
+
+    reloading = Reloading(build, timer=timer, patience=20)
+    asking = [asyncio.create_task(reloading.current(record(name))) for name in "abbccd"]
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await asyncio.gather(*asking) == list("abbccd")
+    assert most == 1
+
+
 async def test_while_it_is_being_built_the_one_before_is_not_handed_out(reloading: Reloading[str], builder: Builder) -> None:
     assert await eventually(reloading, record("before")) == "before"
     builder.may_go_on.clear()

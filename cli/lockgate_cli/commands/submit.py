@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.json import JSON
-from rich.text import Text
 
 from lockgate.client import Client
 from lockgate.credentials import ClientCredentials
@@ -20,7 +18,7 @@ from lockgate.streaming import Streamed
 from lockgate_cli.exits import guarded
 from lockgate_cli.home import Home
 from lockgate_cli.options import HomeOption, JsonOption, home_at
-from lockgate_cli.render import console, outcome_text, print_json
+from lockgate_cli.render import console, foreign, outcome_text, print_json
 from lockgate_cli.temporary import running_gateway
 from lockgate_schemas.errors import ConfigurationError, DeadlineError, UnavailableError
 from lockgate_schemas.passage import Outcome
@@ -68,7 +66,7 @@ async def _shown(answer: Streamed, wait: float) -> Result:
     try:
         async with asyncio.timeout(wait):
             async for piece in answer:
-                console.print(Text(piece), end="", soft_wrap=True)  # a Text, from which control characters are taken out
+                console.print(foreign(piece), end="", soft_wrap=True)
     except TimeoutError:
         raise DeadlineError from None
     finally:
@@ -111,9 +109,7 @@ def submit(
     else:
         console.print(outcome_text(result.outcome), f"[dim]{submission.request_id}  receipt verified[/]")
         if result.text and not (stream and result.ok):  # else it is there already
-            console.print(
-                JSON(result.text) if result.content_type.startswith("application/json") else result.text, markup=False
-            )
+            console.print(foreign(result.text, as_json=result.content_type.startswith("application/json")))
         elif result.code:
             console.print(f"[dim]{result.code}[/]")
     if result.outcome is not Outcome.DELIVERED:

@@ -116,6 +116,16 @@ async def test_the_order_of_recording_does_not_matter(ledger: Ledger) -> None:
     assert (alert.since, alert.at, alert.count) == (NOW, NOW + 55_000, 3)
 
 
+async def test_what_is_recorded_late_raises_no_second_alert_in_the_same_window(ledger: Ledger) -> None:
+    await _policy(ledger, THREE)
+    await _block(ledger, *(NOW + at for at in (70_000, 80_000, 90_000)))
+    await _block(ledger, NOW + 20_000, NOW + 25_000)  # three with the first of those, which end 20 seconds before the alert
+    assert [(one.since, one.at) for one in await ledger.alerts.newest(10)] == [(NOW + 70_000, NOW + 90_000)]
+    await _block(ledger, NOW + 26_000)
+    [late, alert] = await ledger.alerts.newest(10)
+    assert (late.since, late.at, alert.repeats) == (NOW + 20_000, NOW + 26_000, 1)
+
+
 async def test_a_batch_is_counted_like_its_parts(ledger: Ledger) -> None:
     await _policy(ledger, THREE)
     cases = await _accept(ledger, accepted(8))

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -151,13 +151,14 @@ def _media_type(content_type: str) -> str:
 def _text(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     if not gate.takes(body):
         raise _BlockedError(RULE_SHAPE)
-    clean = markup.clean_html if media_type == "text/html" else _without_active
+    clean = _harmless if media_type == "text/html" else _without_active
     cleaned = clean(_sound(body))
     (result,) = _scanned((cleaned,), gate.scanner)
     findings = (*result.findings, *_links(cleaned, gate))
     _check_blocked(findings)
     released = _redacted(cleaned, findings, gate, clean)
-    _check_residue((released, markup.text_of(released)) if media_type == "text/html" else (released,), gate, findings)
+    read = (markup.text_of(released), markup.laid_out(released)) if media_type == "text/html" else ()
+    _check_residue((released, *read), gate, findings)
     return _decision(body, released, findings, media_type)
 
 
@@ -167,9 +168,14 @@ def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     found = _leaves(document)
     cleaned = [msgspec.structs.replace(leaf, text=_without_active(leaf.text)) if "<" in leaf.text else leaf for leaf in found]
     listed = json_lists.lists(cleaned)
-    scanned = _scanned([one.scanned for one in cleaned] + [one.text for one in listed], gate.scanner)
-    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, scanned, strict=False)]
-    for position, one in _across(listed, scanned[len(cleaned) :]):
+    called = _called_otherwise(cleaned)
+    texts = [one.scanned for one in cleaned] + [one.scanned for one in called.values()] + [one.text for one in listed]
+    scanned = iter(_scanned(texts, gate.scanner))
+    first = list(islice(scanned, len(cleaned)))
+    results = [(*_own(leaf, result), *_links(leaf.text, gate)) for leaf, result in zip(cleaned, first, strict=True)]
+    for (position, leaf), result in zip(called.items(), islice(scanned, len(called)), strict=True):
+        results[position] += tuple(one for one in _own(leaf, result) if one not in results[position])
+    for position, one in _across(listed, tuple(scanned)):
         results[position] = (*results[position], one)
     findings = (*beyond, *(finding for result in results for finding in result))
     _check_blocked(findings)
@@ -181,11 +187,10 @@ def _json(body: str, media_type: str, gate: _Gate) -> DlpDecision:
     if not changed and not any(not one.action.passes for one in beyond):
         return _decision(body, body, findings, media_type)
     new_body = json_body.rewritten(document, changed.get)
-    clean = {
-        leaf.scanned for leaf, result, own in zip(cleaned, scanned, results, strict=False) if not result.findings and not own
-    }
+    clean = {leaf.scanned for leaf, result, own in zip(cleaned, first, results, strict=True) if not result.findings and not own}
     again, known = _leaves(_parsed(new_body)), set(listed)
-    _check_residue([leaf.scanned for leaf in again if leaf.scanned not in clean], gate, findings)
+    read = (leaf.scanned for leaf in chain(again, _called_otherwise(again).values()))
+    _check_residue([one for one in read if one not in clean], gate, findings)
     _check_lists([one for one in json_lists.lists(again) if one not in known], gate, findings)
     return _decision(body, new_body, findings, media_type)
 
@@ -243,6 +248,11 @@ def replacing(replacement: Replacement) -> Replacement:
     return instead
 
 
+def _called_otherwise(leaves: Sequence[json_body.Leaf]) -> dict[int, json_body.Leaf]:
+    """By its position, each text that may be called something else, as it is then."""
+    return {at: msgspec.structs.replace(leaf, lead=leaf.other) for at, leaf in enumerate(leaves) if leaf.other}
+
+
 def _own(leaf: json_body.Leaf, result: ScanResult) -> tuple[Finding, ...]:
     """Return the findings in the value alone, with offsets in it: the lead is the member's name, which is a leaf of its own."""
     lead = len(leaf.lead)
@@ -298,10 +308,17 @@ def _decision(before: str, after: str, findings: tuple[Finding, ...], media_type
 
 
 def _without_active(text: str) -> str:
-    cleaned = markup.clean_plain(text)
-    if cleaned is None:
+    return _cleaned(markup.clean_plain(text))
+
+
+def _harmless(text: str) -> str:
+    return _cleaned(markup.clean_html(text))
+
+
+def _cleaned(text: str | None) -> str:
+    if text is None:
         raise _BlockedError(RULE_MARKUP)
-    return cleaned
+    return text
 
 
 def _sound(body: str) -> str:

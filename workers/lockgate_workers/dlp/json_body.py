@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -21,7 +22,7 @@ from lockgate_workers.dlp import json_names
 MAX_DEPTH: Final = 100
 MAX_LEAVES: Final = 100_000
 _MAX_NUMBER: Final = 400
-_SPELLED: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE]\+?1?[0-9])?")
+_SPELLED: Final = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?0{0,9}1?[0-9])?")
 _UNNAMED: Final = "- "
 """Before names and what has none: one of many is no whole answer, which is what some rules are about."""
 
@@ -29,12 +30,13 @@ _UNNAMED: Final = "- "
 class Leaf(msgspec.Struct, frozen=True, gc=False):
     """One text of the document. ``lead`` is put before it for the scan: the member's name tells what a value is.
 
-    Texts with the same ``list``, if that is not 0, are items of one list.
+    Texts with the same ``list``, if that is not 0, are items of one list. ``other`` is a second lead, where the value may be called one or the other.
     """
 
     text: str
     lead: str = ""
     list: int = 0
+    other: str = ""
 
     @property
     def scanned(self) -> str:
@@ -79,10 +81,11 @@ def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
         nonlocal position
         if isinstance(value, dict):
             renamed: dict[str, Any] = {}
+            counted: dict[str, int] = {}
             for key, item in value.items():
                 new_key = replace(position)
                 position += 1
-                renamed[_free(renamed, key if new_key is None else new_key)] = visit(item)
+                renamed[_free(renamed, key if new_key is None else new_key, counted)] = visit(item)
             return renamed
         if isinstance(value, list):
             return [visit(item) for item in value]
@@ -95,56 +98,75 @@ def rewritten(document: Any, replace: Callable[[int], str | None]) -> str:
     return msgspec.json.encode(visit(document)).decode()
 
 
-def _walk(value: Any, lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...] = ()) -> None:
+def _walk(  # noqa: PLR0917 - one place in the document
+    value: Any, lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...] = (), other: str = ""
+) -> None:
     """Visit names and scalars in the order in which they are written; elements of a list carry the list's name, cells that of their column."""
     if isinstance(value, str):
-        found.append(Leaf(value, lead))
+        found.append(Leaf(value, lead, other=other))
     elif isinstance(value, msgspec.Raw):
-        found.append(Leaf(_written_out(bytes(value).decode()), lead))
+        found.append(Leaf(_written_out(bytes(value).decode()), lead, other=other))
     elif depth == 0 or len(found) > MAX_LEAVES:
         raise MalformedError("the response is nested too deeply or has too many members")
     elif isinstance(value, dict):
-        _walk_members(value, depth, found)
+        _walk_members(value, lead, depth, found)
     elif isinstance(value, list):
         _walk_items(value, lead or _UNNAMED, depth, found, columns)
 
 
-def _walk_members(members: dict[str, Any], depth: int, found: list[Leaf]) -> None:
+def _walk_members(members: dict[str, Any], lead: str, depth: int, found: list[Leaf]) -> None:
     name = json_names.of_pair(members)
     columns = json_names.of_columns(members)
+    outer = "" if lead == _UNNAMED else lead
     for key, item in members.items():
         found.append(Leaf(key, _UNNAMED))
-        _walk(item, f"{name if name and json_names.is_value(key) else key}: ", depth - 1, found, columns)
+        if name and json_names.is_value(key):
+            own = f"{name}: "
+        else:
+            own = outer if outer and json_names.is_wrapped(key) else f"{key}: "
+        _walk(item, own, depth - 1, found, columns)
 
 
-def _walk_items(items: list[Any], lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...]) -> None:
+def _walk_items(  # noqa: PLR0917 - one place in the document, as in `_walk`
+    items: list[Any], lead: str, depth: int, found: list[Leaf], columns: tuple[str, ...], name: str = ""
+) -> None:
+    """``name`` is what the first item calls the second one, if it does."""
     if items and isinstance(items[0], list):
         columns = columns or json_names.of_first_row(items)
     number = len(found) + 1
+    own = lead
     for item in items:
         if isinstance(item, str):
-            found.append(Leaf(item, lead, number))
+            found.append(Leaf(item, own, number))
         elif columns and isinstance(item, list) and len(item) == len(columns) and depth > 1:
-            for cell, column in zip(item, columns, strict=True):
-                _walk(cell, f"{'' if lead == _UNNAMED else lead}{column}: ", depth - 2, found)
+            row = json_names.of_row(item)  # a table of two columns may be none, but names and their values
+            for at, (cell, column) in enumerate(zip(item, columns, strict=True)):
+                other = f"{row}: " if row and at else ""
+                _walk(cell, f"{'' if lead == _UNNAMED else lead}{column}: ", depth - 2, found, other=other)
+        elif (row := json_names.of_row(item)) and depth > 1:
+            _walk_items(item, lead, depth - 1, found, (), row)
         else:
-            _walk(item, lead, depth - 1, found)
+            _walk(item, own, depth - 1, found)
+        own = f"{name}: " if name else f"{lead}{item} " if json_names.leads(item) else lead
 
 
 def _written_out(number: str) -> str:
     """A whole number in its digits, however it is spelled: ``4.1e15`` and ``17.0`` are what programs make of numbers of cards and people."""
-    if number.isdigit() or not _SPELLED.fullmatch(number) or not float(number).is_integer():
+    if number.isdigit() or not _SPELLED.fullmatch(number):
         return number
-    return str(int(float(number)))
+    exact = Decimal(number)  # as a double, a number of more than fifteen digits would be scanned as another one
+    whole = int(exact)
+    return str(whole) if whole == exact else number
 
 
-def _free(taken: dict[str, Any], key: str) -> str:
-    """Two names may be redacted to the same marker; neither value may get lost over it."""
+def _free(taken: dict[str, Any], key: str, counted: dict[str, int]) -> str:
+    """Two names may be redacted to the same marker; neither value may get lost over it. ``counted`` is how far each name has been counted: never twice."""
     if key not in taken:
         return key
-    number = 2
+    number = counted.get(key, 2)
     while f"{key}#{number}" in taken:
         number += 1
+    counted[key] = number + 1
     return f"{key}#{number}"
 
 

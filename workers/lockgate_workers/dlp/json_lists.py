@@ -6,13 +6,18 @@ time, with their items one to a line. What lies within one item is left to the s
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
+from typing import Final
 
 from lockgate_workers.dlp.json_body import Leaf
 from lockgate_workers.scanning.findings import Finding, ScanResult
+
+_begin: Final = itemgetter(1)
+_end: Final = itemgetter(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ def lists(found: Sequence[Leaf]) -> list[Listed]:
 def across(listed: Listed, result: ScanResult) -> Iterator[tuple[int, Finding]]:
     """What was found over more than one item: for each of these the leaf's position, and the finding as far as it lies in it."""
     for one in result.findings:
-        touched = [(at, begin, end) for at, begin, end in listed.places if begin < one.end and one.start < end]
+        first = bisect_right(listed.places, one.start, key=_end)
+        touched = listed.places[first : bisect_left(listed.places, one.end, key=_begin)]
         if len(touched) > 1:
             for at, begin, end in touched:
                 yield at, replace(one, start=max(one.start, begin) - begin, end=min(one.end, end) - begin)

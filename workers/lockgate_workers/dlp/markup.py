@@ -8,6 +8,7 @@ the rest may go out is decided by the scan that follows.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import nh3
@@ -17,6 +18,20 @@ from lockgate_workers.dlp.spots import BODY
 
 REMOVED: Final = "[REMOVED:markup]"
 _ROUNDS: Final = 8
+_DEEPEST: Final = 512
+"""Elements that may be open at once, as in browsers. The parser looks through all of them at every tag: of 256 KB of `<div>` it takes ten seconds."""
+_SHRINKS: Final = 32
+_BEGINS: Final = re.compile(r"<[a-zA-Z]")
+_WITHIN: Final = r"(?:[ \t\n\f]++[a-z][a-z0-9_:\-]*+(?:=\"[^\"<>\x00]*+\"|='[^'<>\x00]*+'|=[a-z0-9_.#%\-]++)?+)*+[ \t\n\f]*+"
+"""Attributes that are read in one way alone, and have no sign in them that could be a tag's."""
+# What leaves no element open, in HTML and within SVG: one with its own end, one that has no end, one that the next of its kind ends, and comments.
+_CLOSED: Final = re.compile(
+    rf"<([a-z][a-z0-9\-]*+){_WITHIN}>[^<>]*+</\1[ \t\n\f]*+>"
+    rf"|<(?:br|hr|img|meta|embed){_WITHIN}/?>|<(?:input|link|wbr|col|source|area|base|param|track){_WITHIN}/>"
+    rf"|<(p|li|dt|dd){_WITHIN}>[^<>]*+(?=<\2[ \t\n\f>])"
+    r"|<!--(?:[^<>\"'\-]|-(?!->))*+-->",
+    re.IGNORECASE,
+)
 
 _TAGS: Final = frozenset(
     [
@@ -120,17 +135,41 @@ _ACTIVE_TAG: Final = _pattern(
     rf"|<[a-z]{BODY}=\s*[\"']?\s*(?:javascript|vbscript|data)\s*:[^>]*(?:>|$)"
     rf"|<[a-z]{BODY}{_GAP}style\s*=\s*(?:\"[^\"]*|'[^']*|[^<>]*)(?:{_LOADED_BY_STYLE})[^>]*(?:>|$)"
 )
+_ENDS_CELL: Final = re.compile(r"</t[dh]>")
+_ENDS_LINE: Final = re.compile(r"</(?:blockquote|caption|d[dt]|h[1-6]|li|p|pre|summary|tr)>|<[bh]r>")
 _DOCUMENT: Final = _pattern(r"^\s*(?:<!--.*?-->\s*)*(?:<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>])")
+_MAY_BE_DOCUMENT: Final = _pattern(r"^\s*<(?:!--|!doctype\s+html|(?:html|head|body)[\s>])")
 
 
-def clean_html(text: str) -> str:
-    """Return HTML with nothing left in it that runs, loads or submits."""
-    return _CLEANER.clean(text)
+def clean_html(text: str) -> str | None:
+    """Return HTML with nothing left in it that runs, loads or submits; nothing if it may be nested so deeply that it is not parsed."""
+    return None if _is_deep(text) else _CLEANER.clean(text)
+
+
+def _is_deep(text: str) -> bool:
+    """Whether more elements may be open at once than a parser should be given. Never too few are counted: what is not plainly closed counts as open.
+
+    Elements with nothing in them but text are taken out, then those that held nothing else, and so on; a NUL stands in their place, so that what stood on
+    either side does not become a tag. Where a round takes out hardly any, what is left lies in one another.
+    """
+    begun = len(_BEGINS.findall(text))
+    while begun > _DEEPEST:
+        text = _CLOSED.sub("\0", text)
+        left = len(_BEGINS.findall(text))
+        if begun - left < begun // _SHRINKS:
+            return True
+        begun = left
+    return False
 
 
 def text_of(text: str) -> str:
     """Return what a reader of the HTML sees, so that tags cannot split what the scan looks for."""
     return _TEXT_ONLY.clean(text)
+
+
+def laid_out(text: str) -> str:
+    """Return the same as it lies on a page: blocks and rows of tables on lines of their own, cells apart. ``text`` was cleaned, so that its tags are plain."""
+    return text_of(_ENDS_LINE.sub("\n", _ENDS_CELL.sub("\t", text)))
 
 
 def clean_plain(text: str) -> str | None:
@@ -140,7 +179,7 @@ def clean_plain(text: str) -> str | None:
     """
     if "<" not in text:
         return text
-    if _DOCUMENT.search(text) is not None:
+    if is_document(text):
         return clean_html(text)
     for _ in range(_ROUNDS):
         if not is_active(text):
@@ -154,3 +193,13 @@ def clean_plain(text: str) -> str | None:
 def is_active(text: str) -> bool:
     """Whether plain text holds markup that would do something in a browser."""
     return _ACTIVE_TAG.search(text) is not None
+
+
+def is_document(text: str) -> bool:
+    """Whether plain text is a whole document, of which much is dropped: comments, its head."""
+    return _DOCUMENT.search(text) is not None
+
+
+def may_be_document(beginning: str) -> bool:
+    """Whether a text that begins so is a document, or may turn out to be one behind its comments."""
+    return _MAY_BE_DOCUMENT.search(beginning) is not None

@@ -4,8 +4,8 @@ For every way of cutting a text into chunks, what `StreamGate` emits is, put tog
 is blocked as a whole ends the stream with an error before anything of the finding that blocks it went out. To that end all that came so far is
 scanned again whenever enough has come (a sixteenth more, so that the work stays a fixed multiple of the length), always from the
 beginning: what stands to the left is complete, and only what is to come has to be waited for (`lockgate_workers.scanning.reach`).
-Held back as well are a run without blanks that goes on at the end (it may be one long encoded thing), a tag that is not closed, and, where
-links are left alone but images are not, an address that is defined before any image has come.
+Held back as well are a run without blanks that goes on at the end (it may be one long encoded thing), a tag that is not closed, all of what may
+turn out to be a document, and, where links are left alone but images are not, an address that is defined before any image has come.
 
 For plain text and Markdown. JSON, HTML and shaped answers are only known to be what they say when they are complete: they go out whole.
 Active markup ends a stream; in an answer that goes out whole it is taken out.
@@ -103,6 +103,8 @@ class StreamGate:
         self._text += "".join(self._pieces)
         self._pieces, self._waiting = [], 0
         text = self._text
+        if last and markup.is_document(text):
+            raise StreamBlockedError(RULE_MARKUP)
         until = len(text) if last else _settled(text, self._reach, self._out)
         if until <= self._out and not last:
             self._check_held()
@@ -194,7 +196,7 @@ def _emitted(text: str, findings: Sequence[Finding], start: int, until: int, rep
 def _settled(text: str, reach: Reach, out: int) -> int:
     """Up to where no later character can change anything."""
     until = len(text) - reach.near
-    if until <= out:
+    if until <= out or markup.may_be_document(text):
         return out
     until = min(_before_runs(text, reach.near, out), *_open_tags(text), *_openers(text, reach.far, out), until)
     return max(until, out)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
+from lockgate_workers.inspection.windows import SEPARATOR
 from lockgate_workers.scanning.decode import decoded
 from lockgate_workers.scanning.normalise import views
 from lockgate_workers.scanning.view import View
 
 MOST_DECODED: Final = 6
-"""Encoded runs that are read; a text with more of them is full of keys or pictures."""
+"""Encoded runs that are each read for themselves. The others are read together: what stands behind a few harmless ones is not to be left out."""
 MOST_TURNED: Final = 4_096
-"""Characters of a text that are tried backwards and in ROT13."""
+"""Characters that are tried backwards and in ROT13 at once: what is turned round need not stand at the beginning, nor be most of a text."""
 
 _FEWEST_DECODED: Final = 12
 _FEWEST_COMMON: Final = 3
@@ -68,7 +70,8 @@ def readings(text: str) -> tuple[str, ...]:
     joined = _joined(plain.text, data)
     if joined != plain.text:
         found.append(joined)
-    found.extend(_turned(plain.text[:MOST_TURNED]))
+    for begin in range(0, len(plain.text), MOST_TURNED):
+        found.extend(_turned(plain.text[begin : begin + MOST_TURNED]))
     return tuple(found)
 
 
@@ -83,14 +86,13 @@ def _may_be_encoded(run: str) -> bool:
 
 
 def _decoded(view: View) -> Iterator[str]:
-    """Yield what is inside the first few encoded runs."""
-    count = 0
-    for inner in decoded(view):
-        if len(inner.text) >= _FEWEST_DECODED:
-            yield views(inner.text)[-1].text
-            count += 1
-        if count == MOST_DECODED:
-            return
+    """Yield what is inside the first few encoded runs, and then what is inside the rest of them."""
+    read = (inner.text for inner in decoded(view) if len(inner.text) >= _FEWEST_DECODED)
+    for text in islice(read, MOST_DECODED):
+        yield views(text)[-1].text
+    rest = SEPARATOR.join(read)
+    if rest:
+        yield views(rest)[-1].text
 
 
 def _joined(text: str, data: bytes) -> str:

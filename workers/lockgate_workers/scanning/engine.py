@@ -31,7 +31,7 @@ from lockgate_workers.scanning.view import View
 
 __all__ = ["ScanLimits", "Scanner"]
 
-_ESCAPE_SIGNS: Final = "\\&%"
+_ESCAPE_SIGNS: Final = "\\&%\x1b\x9b"
 _CLEAN: Final = ScanResult()
 _GROUP: Final = 16_384
 """Characters of small views that go through the gate together: a rule that hits is looked for in all of them at once."""
@@ -60,7 +60,7 @@ class _Run:
     def __init__(self, meter: Meter, *, explained: bool = False) -> None:
         self.meter = meter
         self.found: dict[int, list[Finding]] = {}
-        self.known: dict[str, list[int]] = {}
+        self.known: dict[tuple[str, int], list[int]] = {}
         self._checked: dict[tuple[str, str], Verdict | None] = {}
         self._around: dict[tuple[str, str], Verdict | None] = {}
         self.reasons: list[Reason] | None = [] if explained else None
@@ -284,11 +284,11 @@ class Scanner:
         return places
 
     def _gated(self, text: str, data: bytes, run: _Run, shortest: int) -> list[int]:
-        """What the gate says (see `Gate.hits`); each text is asked about once."""
-        known = run.known.get(text)
+        """What the gate says (see `Gate.hits`); each text is asked about once, and anew where it was put together from others: what is looked for hangs on that."""
+        known = run.known.get((text, shortest))
         if known is None:
             run.meter.gate(len(data))
-            known = run.known[text] = self._gate.hits(data, shortest, signs=self._depth > 0)
+            known = run.known[text, shortest] = self._gate.hits(data, shortest, signs=self._depth > 0)
         return known
 
 
@@ -301,7 +301,7 @@ def _verdict(exact: ExactRule, text: str, start: int, end: int, run: _Run) -> Ve
 
 def _is_plain(text: str) -> bool:
     """Whether a text has no view but itself."""
-    return text.isascii() and "\\" not in text and "&" not in text and "%" not in text
+    return text.isascii() and "\\" not in text and "&" not in text and "%" not in text and "\x1b" not in text
 
 
 def _new(found: Iterable[Finding], known: Iterable[Finding]) -> list[Finding]:

@@ -3,8 +3,8 @@
 A rule written in plain characters must also find what is written with zero-width characters in between, in fullwidth letters,
 with Cyrillic look-alikes or as escapes. So a text has several views: as it is (rules in other scripts need that one), folded
 (NFKC, invisible characters removed, look-alikes replaced; case is kept), revealed (what tag characters, variation selectors or
-zero-width bits spell), in display order where a bidi override turns it round, and unescaped (JSON, program, HTML and URL
-escapes, a few times over). What is inside encoded or cut-up runs is left to `decode`; what a view means is left to the rules.
+zero-width bits spell), in display order where a bidi override turns it round, as a terminal draws it, which takes colours and titles out,
+and unescaped (JSON, program, HTML and URL escapes, a few times over). What is inside encoded or cut-up runs is left to `decode`; what a view means is left to the rules.
 """
 
 from __future__ import annotations
@@ -53,6 +53,13 @@ _BITS: Final = "\u200b-\u200d\u2060-\u2064\ufeff"
 _HIDDEN: Final = re.compile(f"[{_TAGS}]++|[{_SELECTORS}]{{4,}}+|[{_BITS}]{{32,}}+|[\u2801-\u28ff]{{6,}}+")
 _BITS_IN_BYTE: Final = 8
 _OVERRIDE: Final = re.compile("\u202e([^\u202c\u2069\n]*+)")
+_CONTROLS: Final = ("\x1b", "\x9b")
+# ECMA-48, 5.4 to 5.6: control sequences, control strings up to what ends them, and the short ones. No class holds what begins one: linear.
+_CONTROL: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+(?P<last>[@-~])|\x1b[\]PX^_][^\x07\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*+[0-~]"
+)
+_MOVES: Final = frozenset("ABCDEFGHdf`ae")
+"""What moves the cursor: the words on either side are not one."""
 
 _ESCAPE_SIGNS: Final = re.compile(r"[\\&%]")
 _X: Final = "[0-9a-fA-F]"
@@ -70,26 +77,26 @@ _SHORT_ESCAPES: Final = str.maketrans("nrt", "\n\r\t")
 
 
 def views(text: str) -> tuple[View, ...]:
-    """Return all views of a text, the text itself first. Plain ASCII without escapes has one."""
+    """Return all views of a text, the text itself first. Plain ASCII without escapes, those of terminals included, has one."""
     return derived(View(text))
 
 
 def derived(view: View) -> tuple[View, ...]:
     """Return a view and all that can be made of it by folding, revealing and unescaping; the last one is the plainest."""
     found = [view]
-    current = _folded(view)
+    current = _drawn(_folded(view))
     if not view.text.isascii():
         found += [_folded(one) for one in _displayed(view)]
         for one in _revealed(view):
             found.append(current)
-            current = _folded(one)
+            current = _drawn(_folded(one))
     if current is not view:
         found.append(current)
     for _ in range(ESCAPE_DEPTH):
         unescaped = _unescaped(current)
         if unescaped is current:
             break
-        current = _folded(unescaped)
+        current = _drawn(_folded(unescaped))
         found.append(current)
     return tuple(found)
 
@@ -218,6 +225,23 @@ def _turned(match: re.Match[str]) -> str:
 
 def _turned_parts(match: re.Match[str]) -> Iterable[Part]:
     return (Part(_turned(match), *match.span(1), Fit.TURNED),)
+
+
+def _drawn(view: View) -> View:
+    """Take out what a terminal does not draw: a colour's last letter, before a key, makes another word of it. Or return the very same view."""
+    text = view.text
+    if not any(sign in text for sign in _CONTROLS):
+        return view
+    drawn = _CONTROL.sub(_left, text)
+    return view if drawn == text else rewritten(view, drawn, lambda: parts_of(text, _CONTROL, _control_parts))
+
+
+def _left(match: re.Match[str]) -> str:
+    return " " if match["last"] in _MOVES else ""
+
+
+def _control_parts(match: re.Match[str]) -> Iterable[Part]:
+    return (Part(_left(match), *match.span(), Fit.WHOLE),)
 
 
 def _unescaped(view: View) -> View:

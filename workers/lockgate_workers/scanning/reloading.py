@@ -119,6 +119,8 @@ class Reloading(Generic[T]):
         done, _ = await asyncio.wait({task}, timeout=patience)
         if not done:
             raise UnavailableError("the content policy in force is still being built")
+        if self._building is None or self._building[1] is not task:
+            return  # another who waited for it has seen to it, and what is being built by now is not to be forgotten
         self._building = None
         try:
             self._built = digest, task.result()
@@ -185,6 +187,7 @@ class ScannerSource:
         if not own:
             return self._shipped
         digest = digest_of(own)
-        if self._own is None or self._own[0] != digest:
-            self._own = digest, Joined(self._shipped, own_scanner(own, evidence_key=self._salt))
-        return self._own[1]
+        known = self._own
+        if known is None or known[0] != digest:
+            known = self._own = digest, Joined(self._shipped, own_scanner(own, evidence_key=self._salt))
+        return known[1]
