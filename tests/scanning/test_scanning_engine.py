@@ -7,15 +7,16 @@ import hmac
 import itertools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lockgate_schemas.errors import ConfigurationError
 from lockgate_workers.scanning import gate
-from lockgate_workers.scanning.decode import DECODE_DEPTH
+from lockgate_workers.scanning.decode import DECODE_DEPTH, Decoder
 from lockgate_workers.scanning.engine import ScanLimits, Scanner
 from lockgate_workers.scanning.findings import Action, Finding, Refusal, ScanResult, Severity, strongest, summary
+from lockgate_workers.scanning.view import View
 
 Build = Callable[..., Scanner]
 AWS = "AKIA" + "Q7SJ4DNN7TZRMB2K"
@@ -213,3 +214,16 @@ def test_the_action_weighs_more_than_the_severity() -> None:
     block = Finding("quiet", 0, 1, Severity.LOW, Action.BLOCK, "")
     assert strongest([flag, block]) is block
     assert strongest([]) is None
+
+
+def test_a_list_of_numbers_is_not_looked_into_number_by_number(dlp_scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noting(_decoder: Decoder, view: View, _fired: object) -> Iterator[View]:
+        read.append(view.text)
+        return iter(())
+
+    monkeypatch.setattr(Decoder, "decoded", noting)
+    results = dlp_scanner.scan_all([str(number % 10) for number in range(20_000)])
+    assert not read
+    assert all(one.refusal is None for one in results)

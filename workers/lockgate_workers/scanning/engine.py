@@ -39,6 +39,8 @@ _SEGMENT: Final = 16_384
 """Bytes of a long view that are looked at together once it is known that some rule hits somewhere."""
 _FEW_RULES: Final = 4
 """So many rules are run over a long view as a whole: that costs no more than to find out where they hit."""
+_LEAST_DISGUISED: Final = 8
+"""Characters of a text in which something may be disguised; each reader asks for more. Lists of numbers are thousands of shorter texts."""
 _AROUND: Final = 1_024
 """Bytes before and behind a segment which the gate sees as well: no rule's window is larger."""
 
@@ -202,7 +204,7 @@ class Scanner:
         """Scan views that lie equally deep; return those in which something may be disguised, the last view of each text alone."""
         encoded: dict[tuple[int, int], _Hit] = {}
         for one in self._hits(groups, run):
-            if min(one.hits) < 0:
+            if min(one.hits) < 0 and len(one.view.text) >= _LEAST_DISGUISED:
                 encoded[one.text, id(one.view.root)] = one
             rules = [hit for hit in one.hits if hit >= 0 and self._counts(hit, one.view)]
             if rules:
@@ -232,7 +234,10 @@ class Scanner:
         parts = [_encoded(view.text) for _, view in group]
         ends = tuple(accumulate(len(part) + 1 for part in parts))
         hits: list[list[int]] = [[] for _ in group]
+        disguised = max(len(view.text) for _, view in group) >= _LEAST_DISGUISED
         for hit in among:
+            if hit < 0 and not disguised:
+                continue
             run.meter.exact(len(data))
             for at in self._spread[hit].texts(data, ends):
                 run.meter.search()
