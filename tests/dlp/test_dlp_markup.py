@@ -166,3 +166,8 @@ def test_html_costs_time_in_proportion_to_its_length(unit: str) -> None:
         return time.thread_time() - begun
 
     assert min(seconds(200_000) for _ in range(3)) < 8 * min(seconds(50_000) for _ in range(3)) + 0.02
+
+
+def test_a_flood_of_ampersands_is_not_parsed():
+    assert clean_html("<p>" + "&" * 60_000) is None
+    assert clean_html("<p>R&D & more</p>") == "<p>R&amp;D &amp; more</p>"

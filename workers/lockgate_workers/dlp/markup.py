@@ -20,6 +20,8 @@ REMOVED: Final = "[REMOVED:markup]"
 _ROUNDS: Final = 8
 _DEEPEST: Final = 512
 """Elements that may be open at once, as in browsers. The parser looks through all of them at every tag: of 256 KB of `<div>` it takes ten seconds."""
+_MOST_AMPERSANDS: Final = 50_000
+"""What the parser takes grows with their square: a quarter of a million took half a second."""
 _SHRINKS: Final = 32
 _BEGINS: Final = re.compile(r"<[a-zA-Z]")
 _WITHIN: Final = r"(?:[ \t\n\f]++[a-z][a-z0-9_:\-]*+(?:=\"[^\"<>\x00]*+\"|='[^'<>\x00]*+'|=[a-z0-9_.#%\-]++)?+)*+[ \t\n\f]*+"
@@ -142,8 +144,8 @@ _MAY_BE_DOCUMENT: Final = _pattern(r"^\s*<(?:!--|!doctype\s+html|(?:html|head|bo
 
 
 def clean_html(text: str) -> str | None:
-    """Return HTML with nothing left in it that runs, loads or submits; nothing if it may be nested so deeply that it is not parsed."""
-    return None if _is_deep(text) else _CLEANER.clean(text)
+    """Return HTML with nothing left in it that runs, loads or submits; nothing if it is not parsed: it may be nested too deeply, or is all ampersands."""
+    return None if _is_deep(text) or text.count("&") > _MOST_AMPERSANDS else _CLEANER.clean(text)
 
 
 def _is_deep(text: str) -> bool:

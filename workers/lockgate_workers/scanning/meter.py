@@ -21,7 +21,7 @@ GATE_CALL: Final = 2_000
 GATE_BYTE: Final = 30
 GATE_BYTE_AGAIN: Final = 20
 EXACT_CALL: Final = 1_500
-EXACT_BYTE: Final = 1
+EXACT_BYTE: Final = 2
 SEARCH: Final = 1_500
 CANDIDATE: Final = 3_500
 AROUND: Final = 2_000
@@ -49,7 +49,7 @@ class ScanLimits:
     seconds_per_mb: float = 1.0
     max_findings: int = 2_000
     findings_per_kb: int = 10
-    max_work: int = 25_000_000
+    max_work: int = 28_000_000
     work_per_byte: int = 450
 
 
