@@ -32,7 +32,7 @@ _PRICES: Final = {
     "private-address": 4_000,
     "private-address-common": 4_000,
 }
-_CHARACTER: Final = 220
+_CHARACTER: Final = 350
 """Measured, with room: what a validator takes for one candidate, the slow ones by name, and what a character of a value takes."""
 
 
