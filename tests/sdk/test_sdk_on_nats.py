@@ -45,7 +45,7 @@ class Site:
     async def answer(self, stamped: Stamped) -> Response:
         queue = agent_party(stamped.facts.agent).outbound
         intake = await self.roles[Role.DLP].subscribe((queue,))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not (found := await intake.pull(1, 1.0)):
                 pass
         await intake.ack(found)
